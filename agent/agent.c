@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "agent.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "compile/compile.h"
+#include "compile/pipeline.h"
+#include "db/db.h"
+#include "host/host.h"
+#include "model/policy.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "options.h"
+#include "plan/plan.h"
+#include "port-status.h"
+#include "simap.h"
+#include "smap.h"
+#include "sset.h"
+#include "switch/switch.h"
+#include "timeval.h"
+#include "unixctl.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(agent);
+
+/* How long to wait for Open vSwitch's database, which may name another folder
+ * for ours, before opening ours in the default one. */
+#define HOST_WAIT_MS 5000
+
+/* A "cur_cfg" to write once the switch has acknowledged 'seq'. */
+struct pending_cfg {
+    bool valid;
+    uint64_t seq;
+    int64_t cfg[N_DBS];
+};
+
+struct agent {
+    const struct options *options;
+    long long int host_deadline_ms;
+
+    struct db_server *db;
+    bool serving;               /* Databases are open. */
+    struct host *host;
+    struct policy *policy;
+    struct switch_link *link;
+
+    unsigned int host_seqno;    /* Of the view last compiled. */
+    bool compiled;              /* At least once. */
+    struct diag_set compile_diags; /* As last written. */
+    struct sset remotes;        /* As last given to 'db'. */
+
+    int64_t next_cfg[N_DBS];    /* As in the databases. */
+    int64_t cur_cfg[N_DBS];
+    struct pending_cfg pending;
+};
+
+static void agent_open(struct agent *);
+static void agent_update_remotes(struct agent *);
+static void agent_compile(struct agent *);
+static void agent_acknowledge(struct agent *, uint64_t seq);
+static void agent_row_changed(const struct row_change *, void *agent_);
+
+/* Space entries: the policy's, as the switch link asks for them. */
+static bool
+find_space(const struct space_key *key, struct space_entry *ret_entry,
+           void *agent_)
+{
+    const struct agent *agent = agent_;
+    const struct space_entry *entry = policy_find_space(agent->policy, key);
+
+    if (entry) {
+        *ret_entry = *entry;
+    }
+    return entry != NULL;
+}
+
+static void
+for_each_space(void (*cb)(const struct space_entry *, void *aux), void *aux,
+               void *agent_)
+{
+    const struct agent *agent = agent_;
+    policy_for_each_space(agent->policy, cb, aux);
+}
+
+struct agent *
+agent_create(const struct options *options)
+{
+    struct agent *agent = xzalloc(sizeof *agent);
+
+    agent->options = options;
+    agent->host_deadline_ms = time_msec() + HOST_WAIT_MS;
+    agent->db = db_server_create();
+    agent->host = host_create(options->ovsdb);
+    host_override_bridge(agent->host, options->bridge);
+    agent->policy = policy_create();
+    agent->link = switch_create(&(struct space_source) {
+        .find = find_space,
+        .for_each = for_each_space,
+        .aux = agent,
+    });
+    diag_set_init(&agent->compile_diags);
+    sset_init(&agent->remotes);
+    return agent;
+}
+
+void
+agent_destroy(struct agent *agent)
+{
+    if (agent) {
+        switch_destroy(agent->link);
+        db_server_destroy(agent->db);
+        policy_destroy(agent->policy);
+        host_destroy(agent->host);
+        diag_set_uninit(&agent->compile_diags);
+        sset_destroy(&agent->remotes);
+        free(agent);
+    }
+}
+
+bool
+agent_is_serving(const struct agent *agent)
+{
+    return agent->serving;
+}
+
+/* What policy_settle() reports goes straight on. */
+static void
+put_space(const struct space_entry *entry, void *agent_)
+{
+    struct agent *agent = agent_;
+    switch_space_put(agent->link, entry);
+}
+
+static void
+remove_space(const struct space_key *key, void *agent_)
+{
+    struct agent *agent = agent_;
+    switch_space_remove(agent->link, key);
+}
+
+static void
+put_diag(const struct diag *diag, void *agent_)
+{
+    struct agent *agent = agent_;
+    db_server_put_diag(agent->db, diag);
+}
+
+static void
+remove_diag(const struct diag *diag, void *agent_)
+{
+    struct agent *agent = agent_;
+    db_server_remove_diag(agent->db, diag);
+}
+
+static bool
+agent_settle_policy(struct agent *agent)
+{
+    const struct policy_sink sink = {
+        .space_put = put_space,
+        .space_remove = remove_space,
+        .diag_put = put_diag,
+        .diag_remove = remove_diag,
+        .aux = agent,
+    };
+    return policy_settle(agent->policy, &sink);
+}
+
+void
+agent_run(struct agent *agent)
+{
+    host_run(agent->host);
+    if (!agent->serving) {
+        agent_open(agent);
+        if (!agent->serving) {
+            return;
+        }
+    }
+    agent_update_remotes(agent);
+
+    /* A switch that is slower than the controller slows the controller down,
+     * instead of making the agent hold what the switch has not taken yet. */
+    if (!switch_is_congested(agent->link)) {
+        db_server_run(agent->db);
+    }
+
+    if (host_is_ready(agent->host)) {
+        const char *name = host_system_id(agent->host);
+        char hostname[256] = "localhost";
+
+        gethostname(hostname, sizeof hostname - 1);
+        db_server_ensure_host(agent->db, name ? name : hostname);
+
+        bool changed = agent_settle_policy(agent);
+        if (changed || !agent->compiled
+            || agent->host_seqno != host_view_seqno(agent->host)) {
+            agent_compile(agent);
+        }
+        switch_set_target(agent->link, host_bridge_target(agent->host));
+        agent_acknowledge(agent, switch_flush(agent->link));
+    }
+    switch_run(agent->link);
+    db_server_flush(agent->db);
+}
+
+void
+agent_wait(struct agent *agent)
+{
+    host_wait(agent->host);
+    if (!agent->serving) {
+        poll_timer_wait_until(agent->host_deadline_ms);
+        return;
+    }
+    if (!switch_is_congested(agent->link)) {
+        db_server_wait(agent->db);
+    }
+    if (host_is_ready(agent->host) && policy_is_unsettled(agent->policy)) {
+        poll_immediate_wake();
+    }
+    switch_wait(agent->link);
+}
+
+/* Folder of the databases: the option's, else the setting's, else the
+ * default.  NULL if that cannot be said yet. */
+static const char *
+agent_db_dir(const struct agent *agent)
+{
+    if (agent->options->db_dir) {
+        return agent->options->db_dir;
+    }
+    if (!host_is_ready(agent->host)
+        && time_msec() < agent->host_deadline_ms) {
+        return NULL;
+    }
+    const char *dir = host_setting(agent->host, "hnv-db-dir");
+    return dir ? dir : HNV_DBDIR;
+}
+
+static void
+agent_open(struct agent *agent)
+{
+    const char *dir = agent_db_dir(agent);
+
+    if (!dir) {
+        return;
+    }
+    char *error = db_server_open_policy(agent->db, dir);
+    if (error) {
+        VLOG_FATAL("%s", error);
+    }
+    db_server_set_durable(agent->db, agent->options->durable);
+    if (agent->options->tls.private_key) {
+        db_server_set_tls(agent->db, &agent->options->tls);
+    }
+    db_server_register_commands(agent->db);
+    db_server_feed(agent->db, agent_row_changed, agent);
+    agent->serving = true;
+    VLOG_INFO("serving the databases in %s", dir);
+}
+
+static void
+add_remotes(struct sset *to, const struct sset *from)
+{
+    const char *remote;
+
+    SSET_FOR_EACH (remote, from) {
+        sset_add(to, remote);
+    }
+}
+
+/* Remotes that are neither from the Manager table nor the Unix socket, which
+ * both are always there. */
+static void
+add_configured_remotes(const struct agent *agent, struct sset *remotes)
+{
+    const char *setting = host_setting(agent->host, "hnv-remotes");
+
+    if (!sset_is_empty(&agent->options->remotes)) {
+        add_remotes(remotes, &agent->options->remotes);
+    } else if (setting) {
+        struct sset named;
+
+        sset_from_delimited_string(&named, setting, ", \t\r\n");
+        add_remotes(remotes, &named);
+        sset_destroy(&named);
+    } else {
+        sset_add(remotes, "ptcp:6641:127.0.0.1");
+        if (agent->options->tls.private_key) {
+            sset_add(remotes, "pssl:6640");
+        }
+    }
+}
+
+static void
+agent_update_remotes(struct agent *agent)
+{
+    struct sset remotes = SSET_INITIALIZER(&remotes);
+
+    sset_add_and_free(&remotes, xasprintf("punix:%s/db.sock",
+                                          agent->options->run_dir));
+    sset_add(&remotes, "db:ms_vtep,Global,managers");
+    add_configured_remotes(agent, &remotes);
+    if (!sset_equals(&remotes, &agent->remotes)) {
+        db_server_set_remotes(agent->db, &remotes);
+        sset_swap(&remotes, &agent->remotes);
+    }
+    sset_destroy(&remotes);
+}
+
+static void
+agent_row_changed(const struct row_change *change, void *agent_)
+{
+    struct agent *agent = agent_;
+
+    if (change->row.table == ROW_GLOBAL) {
+        const struct row_global *global = &change->row.global;
+
+        agent->next_cfg[global->db] = change->deleted ? 0 : global->next_cfg;
+        agent->cur_cfg[global->db] = change->deleted ? 0 : global->cur_cfg;
+    } else {
+        policy_apply(agent->policy, change);
+    }
+}
+
+/* Writes the compiler's diagnostics, as far as they differ from before. */
+static void
+agent_update_diags(struct agent *agent, struct diag_set *diags)
+{
+    const struct diag *diag;
+
+    DIAG_SET_FOR_EACH (diag, &agent->compile_diags) {
+        if (!diag_set_find(diags, &diag->row, diag->column, diag->code)) {
+            db_server_remove_diag(agent->db, diag);
+        }
+    }
+    DIAG_SET_FOR_EACH (diag, diags) {
+        db_server_put_diag(agent->db, diag);
+    }
+
+    struct diag_set old = agent->compile_diags;
+    agent->compile_diags = *diags;
+    hmap_moved(&agent->compile_diags.diags);
+    *diags = old;
+    hmap_moved(&diags->diags);
+}
+
+static void
+agent_compile(struct agent *agent)
+{
+    struct compiled *compiled = compile(policy_rules(agent->policy),
+                                        host_get_view(agent->host));
+
+    switch_set_plan(agent->link, compiled->plan);
+    compiled->plan = NULL;
+    for (size_t i = 0; i < compiled->n_ports; i++) {
+        const struct bound_port *bound = &compiled->ports[i];
+        struct smap status = SMAP_INITIALIZER(&status);
+
+        port_status_fill(bound, &status);
+        db_server_set_port_status(agent->db, &bound->port->row, &status);
+        smap_destroy(&status);
+    }
+    agent_update_diags(agent, &compiled->diags);
+    compiled_destroy(compiled);
+
+    agent->host_seqno = host_view_seqno(agent->host);
+    if (!agent->compiled) {
+        agent->compiled = true;
+        db_server_prune_diags(agent->db);
+    }
+}
+
+/* Raises cur_cfg where the switch has acknowledged what belongs to it, and
+ * notes what is to be acknowledged next: everything that 'next_cfg' stands for
+ * now is in the switch once it reaches 'seq'. */
+static void
+agent_acknowledge(struct agent *agent, uint64_t seq)
+{
+    struct pending_cfg *pending = &agent->pending;
+
+    if (pending->valid && switch_acked(agent->link) >= pending->seq) {
+        for (enum db_id id = 0; id < N_DBS; id++) {
+            if (pending->cfg[id] != agent->cur_cfg[id]) {
+                db_server_set_cur_cfg(agent->db, id, pending->cfg[id]);
+                agent->cur_cfg[id] = pending->cfg[id];
+            }
+        }
+        pending->valid = false;
+    }
+    if (!pending->valid
+        && memcmp(agent->next_cfg, agent->cur_cfg, sizeof agent->cur_cfg)) {
+        pending->valid = true;
+        pending->seq = seq;
+        memcpy(pending->cfg, agent->next_cfg, sizeof pending->cfg);
+        poll_immediate_wake();
+    }
+}
+
+void
+agent_get_memory_usage(const struct agent *agent, struct simap *usage)
+{
+    db_server_get_memory_usage(agent->db, usage);
+    simap_increase(usage, "mappings", policy_count_mappings(agent->policy));
+    simap_increase(usage, "space-entries", policy_count_space(agent->policy));
+}
+
+static void
+hnv_status(struct unixctl_conn *conn, int argc OVS_UNUSED,
+           const char *argv[] OVS_UNUSED, void *agent_)
+{
+    const struct agent *agent = agent_;
+    const struct rules *rules = policy_rules(agent->policy);
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    ds_put_format(&s, "Open vSwitch database: %s\n",
+                  host_is_ready(agent->host) ? "read" : "not read yet");
+    ds_put_format(&s, "policy: %"PRIuSIZE" subnets, %"PRIuSIZE" ports, "
+                  "%"PRIuSIZE" mappings, %"PRIuSIZE" space entries\n",
+                  rules->n_subnets, rules->n_ports,
+                  policy_count_mappings(agent->policy),
+                  policy_count_space(agent->policy));
+    switch_format_status(agent->link, &s);
+    unixctl_command_reply(conn, ds_cstr(&s));
+    ds_destroy(&s);
+}
+
+static void
+hnv_plan(struct unixctl_conn *conn, int argc OVS_UNUSED,
+         const char *argv[] OVS_UNUSED, void *agent_)
+{
+    const struct agent *agent = agent_;
+    const struct plan *plan = switch_plan(agent->link);
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    if (plan) {
+        plan_format(plan, pipeline_table_name, &s);
+    }
+    unixctl_command_reply(conn, ds_cstr(&s));
+    ds_destroy(&s);
+}
+
+void
+agent_register_commands(struct agent *agent)
+{
+    unixctl_command_register("hnv/status", "", 0, 0, hnv_status, agent);
+    unixctl_command_register("hnv/plan", "", 0, 0, hnv_plan, agent);
+}

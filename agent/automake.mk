@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+
+# Everything but main() is a library, so that tests and tools are built from
+# the same objects as the agent.
+noinst_LTLIBRARIES += agent/libhnv.la
+agent_libhnv_la_SOURCES = \
+	agent/agent.c \
+	agent/agent.h \
+	agent/loop.c \
+	agent/loop.h \
+	agent/options.c \
+	agent/options.h \
+	agent/port-status.c \
+	agent/port-status.h
+
+include agent/util/automake.mk
+include agent/db/automake.mk
+include agent/model/automake.mk
+include agent/plan/automake.mk
+include agent/compile/automake.mk
+include agent/host/automake.mk
+include agent/switch/automake.mk
+
+HNV_LIBS = \
+	agent/libhnv.la \
+	$(OVS_LIBS) \
+	$(LIBEVENT_LIBS) \
+	$(OPENSSL_LIBS)
+
+sbin_PROGRAMS += agent/hnv-agent
+agent_hnv_agent_SOURCES = agent/main.c
+agent_hnv_agent_LDADD = $(HNV_LIBS)

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "compile/compile-private.h"
+#include <inttypes.h>
+#include "openvswitch/types.h"
+#include "packets.h"
+#include "util.h"
+
+/* PA that a port's packets leave from: the first of the host's that can carry
+ * them.  Zero, with no PA at all, leaves the choice to the host's routes. */
+static uint32_t
+port_local_pa(const struct rules *rules)
+{
+    for (size_t i = 0; i < rules->n_pas; i++) {
+        if (addr_is_ipv4(&rules->pas[i])) {
+            return ntohl(addr_to_ipv4(&rules->pas[i]));
+        }
+    }
+    return 0;
+}
+
+/* The port's own packets: only from its guest's MAC, and only untagged. */
+static void
+admit_port(struct compile_ctx *cx, const struct bound_port *bound)
+{
+    uint64_t cookie = row_cookie(&bound->port->row);
+
+    plan_add(cx->plan, TABLE_ADMIT, 100, cookie,
+             plan_text("in_port=%"PRIu32",vlan_tci=0x0000,dl_src="ETH_ADDR_FMT,
+                       bound->iface->ofport,
+                       ETH_ADDR_ARGS(bound->iface->mac)),
+             plan_text("set_field:%#"PRIx32"->"REG_VSID","
+                       "set_field:%#"PRIx32"->"REG_DOMAIN","
+                       "set_field:%#"PRIx32"->"REG_LOCAL_PA","
+                       "resubmit(,%d)",
+                       bound->subnet->vsid, bound->subnet->domain,
+                       port_local_pa(cx->rules), TABLE_RESOLVE));
+}
+
+/* Packets to the port, wherever they come from. */
+static void
+deliver_to_port(struct compile_ctx *cx, const struct bound_port *bound)
+{
+    plan_add(cx->plan, TABLE_LOCAL, 100, row_cookie(&bound->port->row),
+             plan_text(REG_VSID"=%#"PRIx32",dl_dst="ETH_ADDR_FMT,
+                       bound->subnet->vsid, ETH_ADDR_ARGS(bound->iface->mac)),
+             plan_text("set_field:%#"PRIx32"->"REG_OUT_PORT","
+                       "resubmit(,%d)",
+                       bound->iface->ofport, TABLE_DELIVER));
+}
+
+void
+compile_ports(struct compile_ctx *cx)
+{
+    for (size_t i = 0; i < cx->n_ports; i++) {
+        const struct bound_port *bound = &cx->ports[i];
+
+        if (bound->state == PORT_ACTIVE) {
+            admit_port(cx, bound);
+            deliver_to_port(cx, bound);
+        }
+    }
+    ADD(cx, TABLE_DELIVER, 0, 0, "", "output:"REG_OUT_PORT);
+}

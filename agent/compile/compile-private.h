@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef COMPILE_COMPILE_PRIVATE_H
+#define COMPILE_COMPILE_PRIVATE_H 1
+
+/* What the compiler's files share.  Each compile_*() adds the flows of one
+ * kind of policy to 'cx->plan' and looks at nothing else. */
+
+#include <stddef.h>
+#include "compile/compile.h"
+#include "compile/pipeline.h"
+#include "host/host-view.h"
+#include "model/rules.h"
+#include "plan/plan.h"
+#include "util.h"
+
+struct compile_ctx {
+    const struct rules *rules;
+    const struct host_view *host;
+    const struct bound_port *ports;
+    size_t n_ports;
+    struct plan *plan;
+};
+
+/* plan_add() for a match and actions that are constant texts. */
+#define ADD(CX, TABLE, PRIORITY, COOKIE, MATCH, ACTIONS)             \
+    plan_add((CX)->plan, TABLE, PRIORITY, COOKIE, xstrdup(MATCH),    \
+             xstrdup(ACTIONS))
+
+/* True for what the stock pipeline forwards: so far, IPv4. */
+static inline bool
+prefix_is_compiled(const struct rules_prefix *prefix)
+{
+    return addr_is_ipv4(&prefix->net.addr);
+}
+
+void compile_ports(struct compile_ctx *);      /* ADMIT, LOCAL, DELIVER. */
+void compile_resolve(struct compile_ctx *);    /* RESOLVE, ARP_REPLY. */
+void compile_routes(struct compile_ctx *);     /* ROUTE, ROUTED. */
+void compile_flood(struct compile_ctx *);      /* FLOOD, FLOOD_LOCAL. */
+void compile_tunnels(struct compile_ctx *);    /* DECAP, FORWARD, ENCAP. */
+
+#endif /* compile/compile-private.h */

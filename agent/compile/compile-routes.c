@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "compile/compile-private.h"
+#include <inttypes.h>
+#include "packets.h"
+#include "util.h"
+
+/* Longest prefix wins, by its priority in TABLE_ROUTE. */
+static uint16_t
+route_priority(const struct addr_prefix *net)
+{
+    return 100 + net->plen;
+}
+
+/* A route to 'to', for whoever has 'who' in its registers.  The packet belongs
+ * to the destination's subnet from here on, so what leaves the host carries
+ * the destination's VSID. */
+static void
+route_to_subnet(struct compile_ctx *cx, const char *who,
+                const struct rules_subnet *to, const struct addr_prefix *net)
+{
+    char buf[ADDR_STRLEN];
+
+    plan_add(cx->plan, TABLE_ROUTE, route_priority(net), row_cookie(&to->row),
+             plan_text("ip,%s,nw_dst=%s", who, addr_prefix_format(net, buf)),
+             plan_text("set_field:%#"PRIx32"->"REG_VSID","
+                       "move:ip_dst->"REG_CA","
+                       "resubmit(,%d),resubmit(,%d)",
+                       to->vsid, TABLE_SPACE_CA, TABLE_ROUTED));
+}
+
+/* With the network's router switched off a subnet still reaches itself, also
+ * where its guests send everything to the gateway. */
+static void
+route_subnet(struct compile_ctx *cx, const struct rules_subnet *subnet)
+{
+    char *who = (subnet->routed
+                 ? xasprintf(REG_DOMAIN"=%#"PRIx32, subnet->domain)
+                 : xasprintf(REG_VSID"=%#"PRIx32, subnet->vsid));
+
+    for (size_t i = 0; i < subnet->n_prefixes; i++) {
+        const struct rules_prefix *prefix = &subnet->prefixes[i];
+
+        if (prefix_is_compiled(prefix)) {
+            route_to_subnet(cx, who, subnet, &prefix->net);
+        }
+    }
+    free(who);
+}
+
+/* The router's part of the packet.  Of an unknown CA nothing is found, hence
+ * nothing forwarded. */
+static void
+routed(struct compile_ctx *cx)
+{
+    plan_add(cx->plan, TABLE_ROUTED, 0,
+             row_cookie(&cx->rules->physical_switch), xstrdup("ip"),
+             plan_text("dec_ttl,"
+                       "set_field:"ETH_ADDR_FMT"->eth_src,"
+                       "move:"REG_MAC"[0..47]->eth_dst,"
+                       "resubmit(,%d)",
+                       ETH_ADDR_ARGS(cx->rules->router_mac), TABLE_FORWARD));
+    ADD(cx, TABLE_ROUTED, 100, 0, REG_MAC"=0", "drop");
+}
+
+void
+compile_routes(struct compile_ctx *cx)
+{
+    if (eth_addr_is_zero(cx->rules->router_mac)) {
+        return;
+    }
+    for (size_t i = 0; i < cx->rules->n_subnets; i++) {
+        route_subnet(cx, &cx->rules->subnets[i]);
+    }
+    routed(cx);
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "compile/compile-private.h"
+#include <inttypes.h>
+#include "util.h"
+
+/* How a VSID stands in the tunnel key.  VXLAN: the VNI is the VSID.  NVGRE
+ * (RFC 7637 section 3.2): the upper 24 bits of the GRE key, the lower 8 are
+ * the FlowID, which receivers ignore. */
+
+static void
+admit_vxlan(struct compile_ctx *cx, const struct rules_subnet *subnet)
+{
+    plan_add(cx->plan, TABLE_ADMIT, 100, row_cookie(&subnet->row),
+             plan_text("in_port=%"PRIu32",tun_id=%#"PRIx32,
+                       cx->host->vxlan, subnet->vsid),
+             plan_text("set_field:%#"PRIx32"->"REG_VSID",resubmit(,%d)",
+                       subnet->vsid, TABLE_DECAP));
+}
+
+static void
+admit_nvgre(struct compile_ctx *cx, const struct rules_subnet *subnet)
+{
+    plan_add(cx->plan, TABLE_ADMIT, 100, row_cookie(&subnet->row),
+             plan_text("in_port=%"PRIu32",tun_id=%#"PRIx32
+                       "/0xffffffffffffff00",
+                       cx->host->nvgre, subnet->vsid << 8),
+             plan_text("set_field:%#"PRIx32"->"REG_VSID",resubmit(,%d)",
+                       subnet->vsid, TABLE_DECAP));
+}
+
+/* What came from another host ends here: a guest's own or everybody's, and
+ * never out of a tunnel again. */
+static void
+decap(struct compile_ctx *cx)
+{
+    plan_add(cx->plan, TABLE_DECAP, 100, 0,
+             xstrdup("dl_dst=01:00:00:00:00:00/01:00:00:00:00:00"),
+             plan_text("resubmit(,%d)", TABLE_FLOOD_LOCAL));
+    plan_add(cx->plan, TABLE_DECAP, 0, 0, xstrdup(""),
+             plan_text("resubmit(,%d)", TABLE_LOCAL));
+}
+
+static void
+encap(struct compile_ctx *cx, enum space_encap encap, ofp_port_t port,
+      const char *key_bits)
+{
+    if (port == OFPP_NONE) {
+        return;
+    }
+    plan_add(cx->plan, TABLE_ENCAP, 100, 0,
+             plan_text(REG_ENCAP"=%d", encap),
+             plan_text("set_field:0->tun_id,"
+                       "move:"REG_VSID"[0..23]->tun_id[%s],"
+                       "move:"REG_LOCAL_PA"->tun_src,"
+                       "move:"REG_PA"->tun_dst,"
+                       "output:%"PRIu32,
+                       key_bits, port));
+}
+
+static void
+forward(struct compile_ctx *cx)
+{
+    plan_add(cx->plan, TABLE_FORWARD, 100, 0,
+             plan_text(REG_ENCAP"=%d", SPACE_LOCAL),
+             plan_text("resubmit(,%d)", TABLE_LOCAL));
+    plan_add(cx->plan, TABLE_FORWARD, 0, 0, xstrdup(""),
+             plan_text("resubmit(,%d)", TABLE_ENCAP));
+}
+
+void
+compile_tunnels(struct compile_ctx *cx)
+{
+    for (size_t i = 0; i < cx->rules->n_subnets; i++) {
+        if (cx->host->vxlan != OFPP_NONE) {
+            admit_vxlan(cx, &cx->rules->subnets[i]);
+        }
+        if (cx->host->nvgre != OFPP_NONE) {
+            admit_nvgre(cx, &cx->rules->subnets[i]);
+        }
+    }
+    decap(cx);
+    forward(cx);
+    encap(cx, SPACE_VXLAN, cx->host->vxlan, "0..23");
+    encap(cx, SPACE_NVGRE, cx->host->nvgre, "8..31");
+}

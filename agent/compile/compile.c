@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "compile/compile.h"
+#include <stdlib.h>
+#include "compile/compile-private.h"
+#include "openvswitch/util.h"
+#include "openvswitch/vlog.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(compile);
+
+static struct bound_port bind_port(const struct rules *,
+                                   const struct host_view *,
+                                   const struct rules_port *,
+                                   struct diag_set *diags);
+
+struct compiled *
+compile(const struct rules *rules, const struct host_view *host)
+{
+    struct compiled *out = xzalloc(sizeof *out);
+
+    diag_set_init(&out->diags);
+    out->n_ports = rules->n_ports;
+    out->ports = xcalloc(MAX(rules->n_ports, 1), sizeof *out->ports);
+    for (size_t i = 0; i < rules->n_ports; i++) {
+        out->ports[i] = bind_port(rules, host, &rules->ports[i], &out->diags);
+    }
+
+    out->plan = plan_create();
+    struct compile_ctx cx = {
+        .rules = rules,
+        .host = host,
+        .ports = out->ports,
+        .n_ports = out->n_ports,
+        .plan = out->plan,
+    };
+    compile_ports(&cx);
+    compile_resolve(&cx);
+    compile_routes(&cx);
+    compile_flood(&cx);
+    compile_tunnels(&cx);
+    if (plan_sort(out->plan)) {
+        VLOG_WARN("two flows with one match in a plan; this is a bug");
+    }
+    return out;
+}
+
+void
+compiled_destroy(struct compiled *compiled)
+{
+    if (compiled) {
+        plan_destroy(compiled->plan);
+        free(compiled->ports);
+        diag_set_uninit(&compiled->diags);
+        free(compiled);
+    }
+}
+
+const char *
+port_state_to_string(enum port_state state)
+{
+    switch (state) {
+    case PORT_ACTIVE:
+        return "active";
+    case PORT_ABSENT:
+        return "absent";
+    case PORT_BLOCKED:
+        return "blocked";
+    }
+    OVS_NOT_REACHED();
+}
+
+static void
+block_port(struct bound_port *bound, const char *detail)
+{
+    bound->state = PORT_BLOCKED;
+    bound->reason = "PolicyConfigurationFailure";
+    bound->detail = detail;
+}
+
+/* Says why 'bound' gets no traffic because of its policy; true if it does. */
+static bool
+block_faulty_policy(struct bound_port *bound)
+{
+    switch (bound->port->fault) {
+    case RULES_PORT_OK:
+        return false;
+    case RULES_PORT_UNBOUND:
+        block_port(bound, "vlan_bindings names no subnet for key 0");
+        return true;
+    case RULES_PORT_BAD_SUBNET:
+        block_port(bound, "its subnet is set aside or in no network; "
+                   "see the Diagnostic table");
+        return true;
+    }
+    OVS_NOT_REACHED();
+}
+
+/* Finds the interface that 'port' is on this host.  Two that claim it are one
+ * too many: which of them the policy means cannot be known, so neither gets
+ * traffic. */
+static struct bound_port
+bind_port(const struct rules *rules, const struct host_view *host,
+          const struct rules_port *port, struct diag_set *diags)
+{
+    struct bound_port bound = { .port = port, .state = PORT_ABSENT };
+    size_t n;
+    const struct host_port *iface = host_view_find(host, port->name, &n);
+
+    if (n > 1) {
+        block_port(&bound, "more than one interface has its iface-id");
+        diag_set_add(diags, DIAG_IFACE_ID_DUPLICATE, &port->row,
+                     "Physical_Port", "name",
+                     "Interfaces %s and %s both have iface-id %s; the port "
+                     "gets no traffic until only one has.",
+                     iface[0].name, iface[1].name, port->name);
+        return bound;
+    }
+
+    bound.iface = iface;
+    if (block_faulty_policy(&bound)) {
+        return bound;
+    }
+    if (!iface || iface->ofport == OFPP_NONE) {
+        return bound;
+    }
+    if (!iface->has_mac) {
+        block_port(&bound, "its interface has no usable "
+                   "external_ids:attached-mac");
+        return bound;
+    }
+    bound.state = PORT_ACTIVE;
+    bound.subnet = rules_find_subnet(rules, port->vsid);
+    return bound;
+}

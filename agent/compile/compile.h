@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef COMPILE_COMPILE_H
+#define COMPILE_COMPILE_H 1
+
+/* The compiler: rules + host facts -> the flows wanted, and what became of
+ * each port.
+ *
+ * Pure: no state, no files, no clock.  Every call starts from nothing, so
+ * what comes out depends on what goes in and on nothing else. */
+
+#include "util/diag.h"
+#include "openvswitch/types.h"
+#include "openvswitch/ofp-port.h"
+#include "openvswitch/uuid.h"
+
+struct host_port;
+struct host_view;
+struct plan;
+struct rules;
+struct rules_port;
+struct rules_subnet;
+
+/* What became of a Physical_Port. */
+enum port_state {
+    PORT_ACTIVE,                /* Its guest has traffic. */
+    PORT_ABSENT,                /* No interface on this host claims it. */
+    PORT_BLOCKED,               /* Something is wrong: no traffic. */
+};
+
+/* A port of the policy, matched with the host's interface. */
+struct bound_port {
+    const struct rules_port *port;
+    const struct host_port *iface;      /* NULL if there is none. */
+    const struct rules_subnet *subnet;  /* NULL unless PORT_ACTIVE. */
+    enum port_state state;
+    const char *reason;         /* Constant word, for PORT_BLOCKED. */
+    const char *detail;         /* Constant sentence, or NULL. */
+};
+
+struct compiled {
+    struct plan *plan;          /* Sorted. */
+    struct bound_port *ports;   /* One per port in the rules, same order. */
+    size_t n_ports;
+    struct diag_set diags;      /* Faults seen only with the host in view. */
+};
+
+/* 'rules' and 'host' must outlive the result's 'ports'. */
+struct compiled *compile(const struct rules *, const struct host_view *);
+void compiled_destroy(struct compiled *);
+
+const char *port_state_to_string(enum port_state);
+
+#endif /* compile/compile.h */

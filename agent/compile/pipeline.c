@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "compile/pipeline.h"
+#include <stddef.h>
+#include "util.h"
+
+static const char *const table_names[] = {
+    [TABLE_ADMIT] = "ADMIT",
+    [TABLE_DECAP] = "DECAP",
+    [TABLE_RESOLVE] = "RESOLVE",
+    [TABLE_ROUTE] = "ROUTE",
+    [TABLE_ROUTED] = "ROUTED",
+    [TABLE_SPACE_CA] = "SPACE_CA",
+    [TABLE_SPACE_MAC] = "SPACE_MAC",
+    [TABLE_ARP_REPLY] = "ARP_REPLY",
+    [TABLE_FLOOD] = "FLOOD",
+    [TABLE_FLOOD_LOCAL] = "FLOOD_LOCAL",
+    [TABLE_FORWARD] = "FORWARD",
+    [TABLE_LOCAL] = "LOCAL",
+    [TABLE_DELIVER] = "DELIVER",
+    [TABLE_ENCAP] = "ENCAP",
+};
+
+const char *
+pipeline_table_name(uint8_t table)
+{
+    const char *name = (table < ARRAY_SIZE(table_names)
+                        ? table_names[table] : NULL);
+    return name ? name : "?";
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef COMPILE_PIPELINE_H
+#define COMPILE_PIPELINE_H 1
+
+/* The way of a packet through the integration bridge: tables and registers.
+ *
+ *   guest ──► ADMIT ──► RESOLVE ─┬─ ARP ───────► (SPACE_CA) ──► ARP_REPLY
+ *                                ├─ to router ─► ROUTE ─► (SPACE_CA) ─► ROUTED
+ *                                ├─ broadcast ─► FLOOD ─► FLOOD_LOCAL     │
+ *                                └─ unicast ───► (SPACE_MAC) ─► FORWARD ◄─┘
+ *                                                                 │
+ *                                            LOCAL ◄──────────────┤
+ *                                              │                  ▼
+ *   tunnel ─► DECAP ──► LOCAL / FLOOD_LOCAL    ▼                ENCAP
+ *                                           DELIVER
+ *
+ * A name in parentheses is a lookup that comes back (resubmit): it loads
+ * registers and decides nothing.  Only the two SPACE tables hold a flow per
+ * mapping; all others are rules.
+ *
+ * Later stages see only what earlier ones let through.  Gaps leave room for
+ * the firewall (FW_OUT after ADMIT and DECAP, FW_IN before DELIVER). */
+
+#include <stdint.h>
+
+enum pipeline_table {
+    TABLE_ADMIT       = 0,      /* Which port or tunnel: hence which subnet. */
+    TABLE_DECAP       = 5,      /* From a tunnel: to a guest, or to all. */
+    TABLE_RESOLVE     = 20,     /* What a guest's packet asks for. */
+    TABLE_ROUTE       = 30,     /* Destination prefix -> its subnet. */
+    TABLE_ROUTED      = 32,     /* MACs and TTL of a routed packet. */
+    TABLE_SPACE_CA    = 40,     /* VSID, CA -> MAC, where.  Mappings. */
+    TABLE_SPACE_MAC   = 42,     /* VSID, MAC -> where.  Mappings. */
+    TABLE_ARP_REPLY   = 50,     /* The ARP answer, from what was found. */
+    TABLE_FLOOD       = 60,     /* A copy to each PA of the subnet. */
+    TABLE_FLOOD_LOCAL = 62,     /* A copy to each local guest of it. */
+    TABLE_FORWARD     = 70,     /* This host, or which encapsulation. */
+    TABLE_LOCAL       = 80,     /* VSID, MAC -> local port. */
+    TABLE_DELIVER     = 90,     /* Output to a local port. */
+    TABLE_ENCAP       = 95,     /* Outer addresses, key; output. */
+};
+
+/* Registers.  All are zero when a packet enters. */
+#define REG_VSID     "reg0"     /* Subnet of the packet; after routing, the
+                                 * destination's. */
+#define REG_DOMAIN   "reg1"     /* Routing domain, of rules_subnet. */
+#define REG_CA       "reg2"     /* CA that a lookup asks for. */
+#define REG_PA       "reg3"     /* Found: PA of it. */
+#define REG_ENCAP    "reg4"     /* Found: enum space_encap. */
+#define REG_LOCAL_PA "reg5"     /* PA that the sender's packets leave from. */
+#define REG_OUT_PORT "reg6"     /* Found: local port. */
+#define REG_MAC      "xreg4"    /* Found: MAC, in the low 48 bits; zero if
+                                 * nothing was found. */
+
+/* Register numbers for code that builds matches without text. */
+enum pipeline_reg {
+    REG_IDX_VSID = 0,
+    REG_IDX_CA = 2,
+    REG_IDX_PA = 3,
+    REG_IDX_ENCAP = 4,
+    XREG_IDX_MAC = 4,
+};
+
+/* Priority of the flows in the SPACE tables. */
+#define PRIORITY_SPACE 100
+
+const char *pipeline_table_name(uint8_t table);
+
+#endif /* compile/pipeline.h */

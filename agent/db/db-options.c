@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+
+#include "db/db-options.h"
+
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "command-line.h"
+#include "daemon.h"
+#include "dirs.h"
+#include "openvswitch/vlog.h"
+#include "ovs-replay.h"
+#include "ovsdb/file.h"
+#include "ovsdb/replication.h"
+#include "stream-ssl.h"
+#include "stream.h"
+#include "util.h"
+
+/* DAEMON_OPTION_HANDLERS logs. */
+VLOG_DEFINE_THIS_MODULE(db_options);
+
+enum {
+    OPT_REMOTE = UCHAR_MAX + 1,
+    OPT_UNIXCTL,
+    OPT_RUN,
+    OPT_BOOTSTRAP_CA_CERT,
+    OPT_PEER_CA_CERT,
+    OPT_SYNC_FROM,
+    OPT_SYNC_EXCLUDE_TABLES,
+    OPT_ACTIVE,
+    OPT_NO_DBS,
+    OPT_DISABLE_FILE_COLUMN_DIFF,
+    VLOG_OPTION_ENUMS,
+    DAEMON_OPTION_ENUMS,
+    SSL_OPTION_ENUMS,
+    OVS_REPLAY_OPTION_ENUMS,
+};
+
+static const struct option long_options[] = {
+    { "remote", required_argument, NULL, OPT_REMOTE },
+    { "unixctl", required_argument, NULL, OPT_UNIXCTL },
+    { "run", required_argument, NULL, OPT_RUN },
+    { "no-dbs", no_argument, NULL, OPT_NO_DBS },
+    { "sync-from", required_argument, NULL, OPT_SYNC_FROM },
+    { "sync-exclude-tables", required_argument, NULL,
+      OPT_SYNC_EXCLUDE_TABLES },
+    { "active", no_argument, NULL, OPT_ACTIVE },
+    { "disable-file-column-diff", no_argument, NULL,
+      OPT_DISABLE_FILE_COLUMN_DIFF },
+    { "bootstrap-ca-cert", required_argument, NULL, OPT_BOOTSTRAP_CA_CERT },
+    { "peer-ca-cert", required_argument, NULL, OPT_PEER_CA_CERT },
+    { "help", no_argument, NULL, 'h' },
+    { "version", no_argument, NULL, 'V' },
+    DAEMON_LONG_OPTIONS,
+    VLOG_LONG_OPTIONS,
+    STREAM_SSL_LONG_OPTIONS,
+    OVS_REPLAY_LONG_OPTIONS,
+    { NULL, 0, NULL, 0 },
+};
+
+OVS_NO_RETURN static void
+usage(void)
+{
+    printf("%s: OVSDB server\n"
+           "usage: %s [OPTIONS] [DATABASE...]\n"
+           "A DATABASE is a file, or relay:NAME:REMOTE[,REMOTE]...  "
+           "The default is\n%s/conf.db.\n"
+           "\nOptions for databases and clients:\n"
+           "  --remote=REMOTE         connect to or listen at REMOTE (may be "
+           "repeated)\n"
+           "  --no-dbs                start without any database\n"
+           "  --disable-file-column-diff\n"
+           "                          write files that servers before Open "
+           "vSwitch 2.15\n"
+           "                          can read\n",
+           program_name, program_name, ovs_dbdir());
+    stream_usage("JSON-RPC", true, true, true);
+    daemon_usage();
+    vlog_usage();
+    replication_usage();
+    ovs_replay_usage();
+    printf("\nOther options:\n"
+           "  --run COMMAND           exit when COMMAND does\n"
+           "  --unixctl=SOCKET        control socket, instead of the default\n"
+           "  -h, --help              show this text\n"
+           "  -V, --version           show the version\n");
+    exit(EXIT_SUCCESS);
+}
+
+static void
+set_sync_exclude(struct db_options *options, const char *tables)
+{
+    char *error = set_excluded_tables(tables, false);
+
+    if (error) {
+        ovs_fatal(0, "%s", error);
+    }
+    options->sync_exclude = tables;
+}
+
+static void
+set_ca_cert(struct db_tls *tls, const char *ca_cert, bool bootstrap)
+{
+    tls->ca_cert = ca_cert;
+    tls->bootstrap_ca_cert = bootstrap;
+}
+
+/* Handles option 'c'.  Sets '*no_dbs' for --no-dbs. */
+static void
+parse_option(struct db_options *options, int c, bool *no_dbs)
+{
+    switch (c) {
+    case OPT_REMOTE:
+        sset_add(&options->remotes, optarg);
+        break;
+    case OPT_UNIXCTL:
+        options->unixctl = optarg;
+        break;
+    case OPT_RUN:
+        options->run = optarg;
+        break;
+    case OPT_NO_DBS:
+        *no_dbs = true;
+        break;
+    case OPT_SYNC_FROM:
+        options->active_server = optarg;
+        break;
+    case OPT_SYNC_EXCLUDE_TABLES:
+        set_sync_exclude(options, optarg);
+        break;
+    case OPT_ACTIVE:
+        options->start_active = true;
+        break;
+    case OPT_DISABLE_FILE_COLUMN_DIFF:
+        ovsdb_file_column_diff_disable();
+        break;
+
+    case 'p':
+        options->tls.private_key = optarg;
+        break;
+    case 'c':
+        options->tls.certificate = optarg;
+        break;
+    case 'C':
+        set_ca_cert(&options->tls, optarg, false);
+        break;
+    case OPT_BOOTSTRAP_CA_CERT:
+        set_ca_cert(&options->tls, optarg, true);
+        break;
+    case OPT_PEER_CA_CERT:
+        stream_ssl_set_peer_ca_cert_file(optarg);
+        break;
+    case OPT_SSL_PROTOCOLS:
+        options->tls.protocols = optarg;
+        break;
+    case OPT_SSL_CIPHERS:
+        options->tls.ciphers = optarg;
+        break;
+
+    case 'h':
+        usage();
+    case 'V':
+        ovs_print_version(0, 0);
+        exit(EXIT_SUCCESS);
+    case '?':
+        exit(EXIT_FAILURE);
+
+    VLOG_OPTION_HANDLERS
+    DAEMON_OPTION_HANDLERS
+    OVS_REPLAY_OPTION_HANDLERS
+
+    default:
+        OVS_NOT_REACHED();
+    }
+}
+
+void
+db_options_parse(struct db_options *options, int argc, char *argv[])
+{
+    char *short_options = ovs_cmdl_long_options_to_short_options(long_options);
+    bool no_dbs = false;
+
+    *options = (struct db_options) { .unixctl = NULL };
+    sset_init(&options->specs);
+    sset_init(&options->remotes);
+    for (;;) {
+        int c = getopt_long(argc, argv, short_options, long_options, NULL);
+
+        if (c == -1) {
+            break;
+        }
+        parse_option(options, c, &no_dbs);
+    }
+    free(short_options);
+
+    sset_add_array(&options->specs, argv + optind, argc - optind);
+    if (sset_is_empty(&options->specs) && !no_dbs) {
+        sset_add_and_free(&options->specs,
+                          xasprintf("%s/conf.db", ovs_dbdir()));
+    }
+}
+
+void
+db_options_uninit(struct db_options *options)
+{
+    sset_destroy(&options->specs);
+    sset_destroy(&options->remotes);
+}

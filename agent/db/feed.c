@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+
+#include "db/db-private.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bitmap.h"
+#include "db/row-decode.h"
+#include "openvswitch/hmap.h"
+#include "ovsdb-data.h"
+#include "ovsdb/monitor.h"
+#include "ovsdb/ovsdb.h"
+#include "ovsdb/ovsdb-util.h"
+#include "ovsdb/row.h"
+#include "ovsdb/table.h"
+#include "ovsdb/transaction.h"
+#include "util.h"
+
+/* Above this many rows of one table in a transaction, the memory for sorting
+ * is given back afterwards. */
+#define MAX_KEPT_ROWS 65536
+
+/* A row that a transaction changed. */
+struct changed_row {
+    const struct row_decoder *decoder;
+    const struct ovsdb_row *row; /* As it is now, or as it was if deleted. */
+    bool deleted;
+};
+
+/* Changed rows of one kind, in the order in which they came up. */
+struct changed_rows {
+    struct changed_row *rows;
+    size_t n, allocated;
+};
+
+/* Decoders of one database's tables. */
+struct feed_db {
+    bool stale;                 /* The schema was replaced. */
+    struct row_decoder decoders[N_ROW_TABLES];
+    size_t n_decoders;
+    const struct ovsdb_table *diagnostics; /* Or NULL. */
+};
+
+struct db_feed {
+    struct db_server *server;
+    row_change_cb *cb;
+    void *aux;
+    bool in_callback;
+
+    struct feed_db dbs[N_DBS];
+    struct row_scratch scratch;
+    struct changed_rows changed[N_ROW_TABLES]; /* Of this transaction. */
+};
+
+static void feed_initial(struct db_feed *);
+
+/* Looks up the tables and columns of database 'id', if that is still to be
+ * done, and returns its decoders. */
+static struct feed_db *
+feed_get_db(struct db_feed *feed, enum db_id id)
+{
+    struct feed_db *fd = &feed->dbs[id];
+
+    if (fd->stale) {
+        const struct ovsdb *ovsdb = db_policy_get(feed->server, id);
+
+        fd->n_decoders = row_decoders_init(fd->decoders, id, ovsdb);
+        fd->diagnostics = ovsdb_get_table(ovsdb, "Diagnostic");
+        fd->stale = false;
+    }
+    return fd;
+}
+
+void
+db_server_feed(struct db_server *server, row_change_cb *cb, void *aux)
+{
+    ovs_assert(server->policy && !server->feed);
+
+    struct db_feed *feed = xzalloc(sizeof *feed);
+    feed->server = server;
+    feed->cb = cb;
+    feed->aux = aux;
+    for (enum db_id id = 0; id < N_DBS; id++) {
+        feed->dbs[id].stale = true;
+    }
+    feed_initial(feed);
+    server->feed = feed;
+}
+
+void
+db_feed_destroy(struct db_feed *feed)
+{
+    if (feed) {
+        for (size_t i = 0; i < N_ROW_TABLES; i++) {
+            free(feed->changed[i].rows);
+        }
+        row_scratch_uninit(&feed->scratch);
+        free(feed);
+    }
+}
+
+void
+db_feed_schema_changed(struct db_feed *feed, enum db_id id)
+{
+    feed->dbs[id].stale = true;
+}
+
+static void
+feed_row(struct db_feed *feed, const struct row_decoder *decoder,
+         const struct ovsdb_row *row, bool deleted)
+{
+    struct row_change change = { .deleted = deleted };
+
+    if (deleted) {
+        change.row.table = decoder->layout->table;
+        change.row.uuid = *ovsdb_row_get_uuid(row);
+    } else {
+        row_decode(decoder, row, &feed->scratch, &change.row);
+    }
+    feed->in_callback = true;
+    feed->cb(&change, feed->aux);
+    feed->in_callback = false;
+}
+
+/* Contents at start. */
+
+/* A set of row UUIDs. */
+struct uuid_entry {
+    struct hmap_node node;
+    struct uuid uuid;
+};
+
+static bool
+uuids_contain(const struct hmap *uuids, const struct uuid *uuid)
+{
+    struct uuid_entry *e;
+
+    HMAP_FOR_EACH_WITH_HASH (e, node, uuid_hash(uuid), uuids) {
+        if (uuid_equals(&e->uuid, uuid)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+uuids_destroy(struct hmap *uuids)
+{
+    struct uuid_entry *e;
+
+    HMAP_FOR_EACH_POP (e, node, uuids) {
+        free(e);
+    }
+    hmap_destroy(uuids);
+}
+
+/* Adds to 'uuids' the rows that stored diagnostics name. */
+static void
+find_rows_at_fault(const struct ovsdb_table *diagnostics, struct hmap *uuids)
+{
+    const struct ovsdb_row *row;
+
+    HMAP_FOR_EACH (row, hmap_node, &diagnostics->rows) {
+        struct uuid uuid;
+
+        if (ovsdb_util_read_uuid_column(row, "row", &uuid)
+            && !uuids_contain(uuids, &uuid)) {
+            struct uuid_entry *e = xmalloc(sizeof *e);
+
+            e->uuid = uuid;
+            hmap_insert(uuids, &e->node, uuid_hash(&uuid));
+        }
+    }
+}
+
+/* Feeds the rows of kind 'kind' that are, or are not, in 'at_fault'. */
+static void
+feed_kind(struct db_feed *feed, enum row_table kind,
+          const struct hmap *at_fault, bool want_at_fault)
+{
+    for (enum db_id id = 0; id < N_DBS; id++) {
+        const struct feed_db *fd = feed_get_db(feed, id);
+
+        for (size_t i = 0; i < fd->n_decoders; i++) {
+            const struct row_decoder *decoder = &fd->decoders[i];
+            const struct ovsdb_row *row;
+
+            if (decoder->layout->table != kind) {
+                continue;
+            }
+            HMAP_FOR_EACH (row, hmap_node, &decoder->table->rows) {
+                if (uuids_contain(at_fault, ovsdb_row_get_uuid(row))
+                    == want_at_fault) {
+                    feed_row(feed, decoder, row, false);
+                }
+            }
+        }
+    }
+}
+
+static void
+feed_initial(struct db_feed *feed)
+{
+    struct hmap at_fault = HMAP_INITIALIZER(&at_fault);
+
+    for (enum db_id id = 0; id < N_DBS; id++) {
+        const struct feed_db *fd = feed_get_db(feed, id);
+
+        if (fd->diagnostics) {
+            find_rows_at_fault(fd->diagnostics, &at_fault);
+        }
+    }
+    for (int pass = 0; pass < 2; pass++) {
+        for (enum row_table kind = 0; kind < N_ROW_TABLES; kind++) {
+            if (pass == 0 || !hmap_is_empty(&at_fault)) {
+                feed_kind(feed, kind, &at_fault, pass == 1);
+            }
+        }
+    }
+    uuids_destroy(&at_fault);
+}
+
+/* Changes. */
+
+static void
+changed_rows_add(struct changed_rows *rows, const struct row_decoder *decoder,
+                 const struct ovsdb_row *row, bool deleted)
+{
+    if (rows->n >= rows->allocated) {
+        rows->rows = x2nrealloc(rows->rows, &rows->allocated,
+                                sizeof *rows->rows);
+    }
+    rows->rows[rows->n++] = (struct changed_row) {
+        .decoder = decoder,
+        .row = row,
+        .deleted = deleted,
+    };
+}
+
+static void
+changed_rows_clear(struct changed_rows *rows)
+{
+    rows->n = 0;
+    if (rows->allocated > MAX_KEPT_ROWS) {
+        free(rows->rows);
+        rows->rows = NULL;
+        rows->allocated = 0;
+    }
+}
+
+/* One transaction being sorted. */
+struct sorting {
+    struct db_feed *feed;
+    const struct feed_db *db;
+    bool ours;                  /* Is this the agent's own write? */
+    bool diags_touched;
+
+    /* Rows come table by table, so this is looked up once per table. */
+    const struct ovsdb_table *table;
+    const struct row_decoder *decoder; /* NULL: the agent does not read it. */
+};
+
+static void
+sorting_start_table(struct sorting *s, const struct ovsdb_table *table)
+{
+    s->table = table;
+    s->decoder = NULL;
+    for (size_t i = 0; i < s->db->n_decoders; i++) {
+        if (s->db->decoders[i].table == table) {
+            s->decoder = &s->db->decoders[i];
+        }
+    }
+    if (table == s->db->diagnostics && !s->ours) {
+        s->diags_touched = true;
+    }
+}
+
+static bool
+sort_row(const struct ovsdb_row *old, const struct ovsdb_row *new,
+         const unsigned long int *changed, void *s_)
+{
+    struct sorting *s = s_;
+    const struct ovsdb_row *row = new ? new : old;
+
+    if (row->table != s->table) {
+        sorting_start_table(s, row->table);
+    }
+
+    const struct row_decoder *decoder = s->decoder;
+    if (!decoder) {
+        return true;
+    }
+    if (old && new) {
+        unsigned long int mask = decoder->columns_read;
+
+        if (s->ours) {
+            mask &= ~decoder->columns_owned;
+        }
+        if (!(changed[0] & mask)) {
+            return true;
+        }
+    }
+    changed_rows_add(&s->feed->changed[decoder->layout->table],
+                     decoder, row, !new);
+    return true;
+}
+
+static void
+feed_commit(struct db_feed *feed, enum db_id id, const struct ovsdb_txn *txn)
+{
+    struct db_server *server = feed->server;
+    struct sorting s = {
+        .feed = feed,
+        .db = feed_get_db(feed, id),
+        .ours = db_writer_is_writing(server->writer),
+    };
+
+    ovs_assert(!feed->in_callback);
+    ovsdb_txn_for_each_change(txn, sort_row, &s);
+    for (enum row_table kind = 0; kind < N_ROW_TABLES; kind++) {
+        struct changed_rows *rows = &feed->changed[kind];
+
+        for (size_t i = 0; i < rows->n; i++) {
+            const struct changed_row *r = &rows->rows[i];
+
+            feed_row(feed, r->decoder, r->row, r->deleted);
+        }
+        changed_rows_clear(rows);
+    }
+    if (s.diags_touched) {
+        db_writer_diags_touched(server->writer);
+    }
+}
+
+void __real_ovsdb_monitors_commit(struct ovsdb *, const struct ovsdb_txn *);
+void __wrap_ovsdb_monitors_commit(struct ovsdb *, const struct ovsdb_txn *);
+
+/* The engine calls this, thanks to the linker's --wrap, for each transaction
+ * that is certain to take effect, while old and new rows are both there. */
+void
+__wrap_ovsdb_monitors_commit(struct ovsdb *ovsdb, const struct ovsdb_txn *txn)
+{
+    __real_ovsdb_monitors_commit(ovsdb, txn);
+
+    enum db_id id;
+    struct db_policy *policy = db_policy_find(ovsdb, &id);
+    if (policy && policy->server->feed) {
+        feed_commit(policy->server->feed, id, txn);
+    }
+}

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+
+#include "db/db-private.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "openvswitch/hmap.h"
+#include "openvswitch/packets.h"
+#include "openvswitch/types.h"
+#include "ovsdb-data.h"
+#include "ovsdb-error.h"
+#include "ovsdb/column.h"
+#include "ovsdb/ovsdb.h"
+#include "ovsdb/ovsdb-util.h"
+#include "ovsdb/row.h"
+#include "ovsdb/table.h"
+#include "ovsdb/transaction.h"
+#include "packets.h"
+#include "sha1.h"
+#include "smap.h"
+#include "util.h"
+
+/* A Physical_Port.status that waits to be written. */
+struct port_status {
+    struct hmap_node node;      /* In struct db_writer's 'ports'. */
+    struct uuid port;
+    struct smap status;
+};
+
+/* What waits to be written. */
+struct db_writer {
+    struct db_server *server;
+    bool writing;               /* Is a transaction of ours being committed? */
+
+    bool ensure_host;
+    char *host_name;
+    bool cur_cfg_set[N_DBS];
+    int64_t cur_cfg[N_DBS];
+    struct hmap ports;          /* Contains "struct port_status"es. */
+    struct diag_rows *diags;
+};
+
+static void write_db(struct db_writer *, enum db_id);
+
+struct db_writer *
+db_writer_create(struct db_server *server)
+{
+    struct db_writer *w = xzalloc(sizeof *w);
+
+    w->server = server;
+    hmap_init(&w->ports);
+    w->diags = diag_rows_create(db_policy_get(server, DB_MS_VTEP));
+    return w;
+}
+
+static void
+clear_ports(struct db_writer *w)
+{
+    struct port_status *p;
+
+    HMAP_FOR_EACH_POP (p, node, &w->ports) {
+        smap_destroy(&p->status);
+        free(p);
+    }
+}
+
+void
+db_writer_destroy(struct db_writer *w)
+{
+    if (w) {
+        free(w->host_name);
+        clear_ports(w);
+        hmap_destroy(&w->ports);
+        diag_rows_destroy(w->diags);
+        free(w);
+    }
+}
+
+bool
+db_writer_is_writing(const struct db_writer *w)
+{
+    return w->writing;
+}
+
+void
+db_writer_diags_touched(struct db_writer *w)
+{
+    diag_rows_touched(w->diags);
+}
+
+/* Queueing. */
+
+void
+db_server_ensure_host(struct db_server *server, const char *name)
+{
+    struct db_writer *w = server->writer;
+
+    free(w->host_name);
+    w->host_name = xstrdup(name);
+    w->ensure_host = true;
+}
+
+void
+db_server_set_cur_cfg(struct db_server *server, enum db_id id,
+                      int64_t cur_cfg)
+{
+    server->writer->cur_cfg_set[id] = true;
+    server->writer->cur_cfg[id] = cur_cfg;
+}
+
+void
+db_server_set_port_status(struct db_server *server, const struct uuid *port,
+                          const struct smap *status)
+{
+    struct db_writer *w = server->writer;
+    uint32_t hash = uuid_hash(port);
+    struct port_status *p;
+
+    HMAP_FOR_EACH_WITH_HASH (p, node, hash, &w->ports) {
+        if (uuid_equals(&p->port, port)) {
+            smap_destroy(&p->status);
+            smap_clone(&p->status, status);
+            return;
+        }
+    }
+    p = xmalloc(sizeof *p);
+    p->port = *port;
+    smap_clone(&p->status, status);
+    hmap_insert(&w->ports, &p->node, hash);
+}
+
+void
+db_server_put_diag(struct db_server *server, const struct diag *diag)
+{
+    diag_rows_put(server->writer->diags, diag);
+}
+
+void
+db_server_remove_diag(struct db_server *server, const struct diag *diag)
+{
+    diag_rows_remove(server->writer->diags, diag);
+}
+
+void
+db_server_prune_diags(struct db_server *server)
+{
+    diag_rows_prune(server->writer->diags);
+}
+
+/* Writing. */
+
+void
+db_server_flush(struct db_server *server)
+{
+    struct db_writer *w = server->writer;
+
+    for (enum db_id id = 0; id < N_DBS; id++) {
+        bool vtep = id == DB_MS_VTEP;
+
+        if (w->ensure_host || w->cur_cfg_set[id]
+            || (vtep && (!hmap_is_empty(&w->ports)
+                         || diag_rows_is_dirty(w->diags)))) {
+            write_db(w, id);
+        }
+        w->cur_cfg_set[id] = false;
+    }
+    w->ensure_host = false;
+    clear_ports(w);
+}
+
+static struct ovsdb_table *
+global_table(const struct db_writer *w, enum db_id id)
+{
+    static const char *const names[N_DBS] = {
+        [DB_MS_VTEP] = "Global",
+        [DB_MS_FIREWALL] = "FW_Global",
+        [DB_MS_SERVICE_INSERTION] = "SI_Global",
+        [DB_MS_DARV] = "Global",
+    };
+
+    return ovsdb_get_table(db_policy_get(w->server, id), names[id]);
+}
+
+static const struct ovsdb_row *
+first_row(const struct ovsdb_table *table)
+{
+    const struct ovsdb_row *row;
+
+    HMAP_FOR_EACH (row, hmap_node, &table->rows) {
+        return row;
+    }
+    return NULL;
+}
+
+static struct ovsdb_row *
+insert_row(struct ovsdb_txn *txn, struct ovsdb_table *table)
+{
+    struct ovsdb_row *row = ovsdb_row_create(table);
+
+    uuid_generate(ovsdb_row_get_uuid_rw(row));
+    ovsdb_txn_row_insert(txn, row);
+    return row;
+}
+
+/* Adds 'uuid' to the set of references in column 'name' of 'row'. */
+static void
+add_reference(struct ovsdb_row *row, const char *name,
+              const struct uuid *uuid)
+{
+    const struct ovsdb_column *column
+        = ovsdb_table_schema_get_column(row->table->schema, name);
+    union ovsdb_atom atom = { .uuid = *uuid };
+    struct ovsdb_datum one = { .n = 1, .keys = &atom };
+
+    ovsdb_datum_union(&row->fields[column->index], &one, &column->type);
+}
+
+/* A MAC address that is locally administered, unicast, and the same whenever
+ * the name is. */
+static struct eth_addr
+mac_from_name(const char *name)
+{
+    uint8_t digest[SHA1_DIGEST_SIZE];
+    struct eth_addr mac;
+
+    sha1_bytes(name, strlen(name), digest);
+    memcpy(mac.ea, digest, sizeof mac.ea);
+    mac.ea[0] = (mac.ea[0] & ~0x01) | 0x02;
+    return mac;
+}
+
+static void
+write_physical_switch(struct db_writer *w, struct ovsdb_txn *txn,
+                      struct ovsdb_row *global)
+{
+    struct ovsdb_table *table
+        = ovsdb_get_table(db_policy_get(w->server, DB_MS_VTEP),
+                          "Physical_Switch");
+    if (first_row(table)) {
+        return;
+    }
+
+    struct eth_addr mac = mac_from_name(w->host_name);
+    char *mac_string = xasprintf(ETH_ADDR_FMT, ETH_ADDR_ARGS(mac));
+    struct ovsdb_row *row = insert_row(txn, table);
+
+    ovsdb_util_write_string_column(row, "name", w->host_name);
+    ovsdb_util_write_string_column(row, "distributed_router_mac",
+                                   mac_string);
+    add_reference(global, "switches", ovsdb_row_get_uuid(row));
+    free(mac_string);
+}
+
+/* Gets the Global row for writing.  Returns NULL if there is none and none is
+ * to be created. */
+static struct ovsdb_row *
+write_global(struct db_writer *w, enum db_id id, struct ovsdb_txn *txn)
+{
+    struct ovsdb_table *table = global_table(w, id);
+    const struct ovsdb_row *row = first_row(table);
+
+    return (row ? ovsdb_txn_row_modify(txn, row)
+            : w->ensure_host ? insert_row(txn, table)
+            : NULL);
+}
+
+static void
+write_port_status(const struct db_writer *w, struct ovsdb_txn *txn,
+                  const struct port_status *p)
+{
+    const struct ovsdb_table *table
+        = ovsdb_get_table(db_policy_get(w->server, DB_MS_VTEP),
+                          "Physical_Port");
+    const struct ovsdb_row *row = ovsdb_table_get_row(table, &p->port);
+    if (!row) {
+        return;
+    }
+
+    const struct ovsdb_column *column
+        = ovsdb_table_schema_get_column(table->schema, "status");
+    struct ovsdb_datum datum;
+
+    ovsdb_datum_from_smap(&datum, &p->status);
+    if (!ovsdb_datum_equals(&datum, &row->fields[column->index],
+                            &column->type)) {
+        struct ovsdb_row *rw = ovsdb_txn_row_modify(txn, row);
+
+        ovsdb_datum_swap(&datum, &rw->fields[column->index]);
+    }
+    ovsdb_datum_destroy(&datum, &column->type);
+}
+
+/* Writes what waits for database 'id'.  The engine finds out what is really
+ * different; where nothing is, nothing goes to the file. */
+static void
+write_db(struct db_writer *w, enum db_id id)
+{
+    struct ovsdb *ovsdb = db_policy_get(w->server, id);
+    struct ovsdb_txn *txn = ovsdb_txn_create(ovsdb);
+    bool vtep = id == DB_MS_VTEP;
+
+    if (w->ensure_host || w->cur_cfg_set[id]) {
+        struct ovsdb_row *global = write_global(w, id, txn);
+
+        if (global && w->cur_cfg_set[id]) {
+            ovsdb_util_write_integer_column(global, "cur_cfg",
+                                            w->cur_cfg[id]);
+        }
+        if (w->ensure_host && vtep) {
+            write_physical_switch(w, txn, global);
+        }
+    }
+    if (vtep) {
+        const struct port_status *p;
+
+        HMAP_FOR_EACH (p, node, &w->ports) {
+            write_port_status(w, txn, p);
+        }
+        diag_rows_write(w->diags, ovsdb, txn);
+    }
+
+    w->writing = true;
+    bool ok = db_txn_commit(txn, db_id_to_name(id));
+    w->writing = false;
+    if (vtep) {
+        diag_rows_written(w->diags, ok);
+    }
+}

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+
+agent_libhnv_la_SOURCES += \
+	agent/host/bridge.c \
+	agent/host/bridge.h \
+	agent/host/host-view.c \
+	agent/host/host-view.h \
+	agent/host/host.c \
+	agent/host/host.h

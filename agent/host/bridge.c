@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "host/bridge.h"
+#include <string.h>
+#include "openvswitch/vlog.h"
+#include "ovsdb-idl.h"
+#include "smap.h"
+#include "util.h"
+#include "vswitch-idl.h"
+
+VLOG_DEFINE_THIS_MODULE(bridge);
+
+/* The tunnel ports: one per encapsulation, whose flows say for each packet
+ * where it goes, so that they stay the same whatever the policy is. */
+struct tunnel_port {
+    const char *name;
+    const char *type;           /* Interface.type. */
+};
+
+static const struct tunnel_port tunnel_ports[] = {
+    { BRIDGE_VXLAN_PORT, "vxlan" },
+    { BRIDGE_NVGRE_PORT, "gre" },
+};
+
+/* Options that a tunnel port must have, each with the value "flow". */
+static const char *const flow_options[] = { "remote_ip", "local_ip", "key" };
+
+const struct ovsrec_bridge *
+bridge_find(struct ovsdb_idl *idl, const char *name)
+{
+    const struct ovsrec_bridge *bridge;
+
+    OVSREC_BRIDGE_FOR_EACH (bridge, idl) {
+        if (!strcmp(bridge->name, name)) {
+            return bridge;
+        }
+    }
+    return NULL;
+}
+
+static const struct ovsrec_interface *
+find_tunnel_iface(const struct ovsrec_bridge *bridge,
+                  const struct tunnel_port *tunnel)
+{
+    for (size_t i = 0; i < bridge->n_ports; i++) {
+        const struct ovsrec_port *port = bridge->ports[i];
+
+        if (!strcmp(port->name, tunnel->name) && port->n_interfaces == 1) {
+            return port->interfaces[0];
+        }
+    }
+    return NULL;
+}
+
+static bool
+tunnel_iface_is_right(const struct ovsrec_interface *iface,
+                      const struct tunnel_port *tunnel)
+{
+    if (strcmp(iface->type, tunnel->type)) {
+        return false;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(flow_options); i++) {
+        if (strcmp(smap_get_def(&iface->options, flow_options[i], ""),
+                   "flow")) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+fail_mode_is_right(const struct ovsrec_bridge *bridge)
+{
+    return bridge->fail_mode && !strcmp(bridge->fail_mode, "secure");
+}
+
+static bool
+datapath_type_is_right(const struct ovsrec_bridge *bridge,
+                       const char *datapath_type)
+{
+    return !datapath_type || !strcmp(bridge->datapath_type, datapath_type);
+}
+
+bool
+bridge_is_right(struct ovsdb_idl *idl, const char *name,
+                const char *datapath_type)
+{
+    const struct ovsrec_bridge *bridge = bridge_find(idl, name);
+
+    if (!bridge || !fail_mode_is_right(bridge)
+        || !datapath_type_is_right(bridge, datapath_type)) {
+        return false;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(tunnel_ports); i++) {
+        const struct ovsrec_interface *iface
+            = find_tunnel_iface(bridge, &tunnel_ports[i]);
+
+        if (!iface || !tunnel_iface_is_right(iface, &tunnel_ports[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static struct ovsrec_port *
+insert_port(struct ovsdb_idl_txn *txn, const char *name, const char *type,
+            const struct smap *options)
+{
+    struct ovsrec_interface *iface = ovsrec_interface_insert(txn);
+    struct ovsrec_port *port = ovsrec_port_insert(txn);
+
+    ovsrec_interface_set_name(iface, name);
+    ovsrec_interface_set_type(iface, type);
+    if (options) {
+        ovsrec_interface_set_options(iface, options);
+    }
+    ovsrec_port_set_name(port, name);
+    ovsrec_port_set_interfaces(port, &iface, 1);
+    return port;
+}
+
+static struct ovsrec_port *
+insert_tunnel_port(struct ovsdb_idl_txn *txn, const struct tunnel_port *tunnel)
+{
+    struct smap options = SMAP_INITIALIZER(&options);
+
+    for (size_t i = 0; i < ARRAY_SIZE(flow_options); i++) {
+        smap_add(&options, flow_options[i], "flow");
+    }
+    struct ovsrec_port *port = insert_port(txn, tunnel->name, tunnel->type,
+                                           &options);
+    smap_destroy(&options);
+    VLOG_INFO("adding tunnel port %s (%s)", tunnel->name, tunnel->type);
+    return port;
+}
+
+/* A bridge as ovs-vsctl's add-br makes it, with a port of its own name, and
+ * with the tunnel ports. */
+static void
+insert_bridge(struct ovsdb_idl *idl, struct ovsdb_idl_txn *txn,
+              const char *name, const char *datapath_type)
+{
+    struct ovsrec_bridge *bridge = ovsrec_bridge_insert(txn);
+    struct ovsrec_port *ports[1 + ARRAY_SIZE(tunnel_ports)];
+
+    VLOG_INFO("adding integration bridge %s", name);
+    ports[0] = insert_port(txn, name, "internal", NULL);
+    for (size_t i = 0; i < ARRAY_SIZE(tunnel_ports); i++) {
+        ports[i + 1] = insert_tunnel_port(txn, &tunnel_ports[i]);
+    }
+    ovsrec_bridge_set_name(bridge, name);
+    ovsrec_bridge_set_fail_mode(bridge, "secure");
+    if (datapath_type) {
+        ovsrec_bridge_set_datapath_type(bridge, datapath_type);
+    }
+    ovsrec_bridge_set_ports(bridge, ports, ARRAY_SIZE(ports));
+    ovsrec_open_vswitch_update_bridges_addvalue(
+        ovsrec_open_vswitch_first(idl), bridge);
+}
+
+/* Changes only the options that matter: others, such as egress_pkt_mark, are
+ * whoever's who set them. */
+static void
+put_tunnel_right(struct ovsdb_idl_txn *txn,
+                 const struct ovsrec_bridge *bridge,
+                 const struct tunnel_port *tunnel)
+{
+    const struct ovsrec_interface *iface = find_tunnel_iface(bridge, tunnel);
+
+    if (!iface) {
+        ovsrec_bridge_update_ports_addvalue(bridge,
+                                            insert_tunnel_port(txn, tunnel));
+    } else if (!tunnel_iface_is_right(iface, tunnel)) {
+        VLOG_WARN("tunnel port %s was changed; putting it right again",
+                  tunnel->name);
+        ovsrec_interface_set_type(iface, tunnel->type);
+        for (size_t i = 0; i < ARRAY_SIZE(flow_options); i++) {
+            ovsrec_interface_update_options_setkey(iface, flow_options[i],
+                                                   "flow");
+        }
+    }
+}
+
+void
+bridge_put_right(struct ovsdb_idl *idl, struct ovsdb_idl_txn *txn,
+                 const char *name, const char *datapath_type)
+{
+    const struct ovsrec_bridge *bridge = bridge_find(idl, name);
+
+    if (!bridge) {
+        insert_bridge(idl, txn, name, datapath_type);
+        return;
+    }
+    if (!fail_mode_is_right(bridge)) {
+        ovsrec_bridge_set_fail_mode(bridge, "secure");
+    }
+    if (!datapath_type_is_right(bridge, datapath_type)) {
+        ovsrec_bridge_set_datapath_type(bridge, datapath_type);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(tunnel_ports); i++) {
+        put_tunnel_right(txn, bridge, &tunnel_ports[i]);
+    }
+}

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "host/host.h"
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include "dirs.h"
+#include "host/bridge.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "ovsdb-idl.h"
+#include "smap.h"
+#include "timeval.h"
+#include "util.h"
+#include "util/addr.h"
+#include "vswitch-idl.h"
+
+VLOG_DEFINE_THIS_MODULE(host);
+
+/* How long the database may be away before a person is told. */
+#define COMPLAIN_AFTER_MS 5000
+
+/* How long to wait after a transaction that failed. */
+#define RETRY_MS 1000
+
+struct host {
+    char *remote;
+    struct ovsdb_idl *idl;
+    struct ovsdb_idl_txn *txn;  /* In flight, or NULL. */
+    long long int retry_ms;     /* No transaction before this time. */
+
+    bool ready;                 /* The contents were known once. */
+    long long int away_since_ms; /* LLONG_MAX while connected. */
+    bool complained;
+
+    char *bridge_override;
+    char *bridge;               /* In use now. */
+    char *target;               /* Of 'bridge', NULL while it is not there. */
+    char *system_id;
+    struct smap settings;       /* Open_vSwitch.external_ids, "hnv-...". */
+
+    unsigned int idl_seqno;     /* Of the contents last looked at. */
+    struct host_view *view;
+    unsigned int view_seqno;
+};
+
+static void monitor_columns(struct ovsdb_idl *);
+static void host_check_connection(struct host *);
+static void host_read(struct host *);
+static void host_finish_txn(struct host *);
+static void host_keep_bridge(struct host *);
+
+struct host *
+host_create(const char *remote)
+{
+    struct host *host = xzalloc(sizeof *host);
+
+    host->remote = xstrdup(remote);
+    host->idl = ovsdb_idl_create(remote, &ovsrec_idl_class, false, true);
+    monitor_columns(host->idl);
+    host->away_since_ms = time_msec();
+    host->retry_ms = LLONG_MIN;
+    host->bridge = xstrdup(BRIDGE_DEFAULT_NAME);
+    smap_init(&host->settings);
+    host->view = host_view_create();
+    return host;
+}
+
+void
+host_destroy(struct host *host)
+{
+    if (host) {
+        ovsdb_idl_txn_destroy(host->txn);
+        ovsdb_idl_destroy(host->idl);
+        host_view_destroy(host->view);
+        smap_destroy(&host->settings);
+        free(host->remote);
+        free(host->bridge_override);
+        free(host->bridge);
+        free(host->target);
+        free(host->system_id);
+        free(host);
+    }
+}
+
+void
+host_override_bridge(struct host *host, const char *name)
+{
+    free(host->bridge_override);
+    host->bridge_override = nullable_xstrdup(name);
+}
+
+void
+host_run(struct host *host)
+{
+    ovsdb_idl_run(host->idl);
+    host_check_connection(host);
+    host_finish_txn(host);
+    if (!ovsdb_idl_has_ever_connected(host->idl)
+        || !ovsrec_open_vswitch_first(host->idl)) {
+        return;
+    }
+    if (!host->ready || host->idl_seqno != ovsdb_idl_get_seqno(host->idl)) {
+        host_read(host);
+    }
+    host_keep_bridge(host);
+}
+
+void
+host_wait(struct host *host)
+{
+    ovsdb_idl_wait(host->idl);
+    if (host->txn) {
+        ovsdb_idl_txn_wait(host->txn);
+    } else if (host->retry_ms > time_msec()) {
+        poll_timer_wait_until(host->retry_ms);
+    }
+    if (!host->complained && host->away_since_ms != LLONG_MAX) {
+        poll_timer_wait_until(host->away_since_ms + COMPLAIN_AFTER_MS);
+    }
+}
+
+bool
+host_is_ready(const struct host *host)
+{
+    return host->ready;
+}
+
+const char *
+host_system_id(const struct host *host)
+{
+    return host->system_id;
+}
+
+const char *
+host_setting(const struct host *host, const char *key)
+{
+    return smap_get(&host->settings, key);
+}
+
+const struct host_view *
+host_get_view(const struct host *host)
+{
+    return host->view;
+}
+
+unsigned int
+host_view_seqno(const struct host *host)
+{
+    return host->view_seqno;
+}
+
+const char *
+host_bridge_target(const struct host *host)
+{
+    return host->target;
+}
+
+/* Columns that are read; of those that only the agent writes, changes need not
+ * wake it. */
+static void
+monitor_columns(struct ovsdb_idl *idl)
+{
+    static const struct ovsdb_idl_column *const columns[] = {
+        &ovsrec_open_vswitch_col_external_ids,
+        &ovsrec_open_vswitch_col_bridges,
+        &ovsrec_bridge_col_name,
+        &ovsrec_bridge_col_datapath_id,
+        &ovsrec_bridge_col_ports,
+        &ovsrec_bridge_col_fail_mode,
+        &ovsrec_bridge_col_datapath_type,
+        &ovsrec_port_col_name,
+        &ovsrec_port_col_interfaces,
+        &ovsrec_interface_col_name,
+        &ovsrec_interface_col_type,
+        &ovsrec_interface_col_ofport,
+        &ovsrec_interface_col_external_ids,
+        &ovsrec_interface_col_options,
+    };
+    static const struct ovsdb_idl_table_class *const tables[] = {
+        &ovsrec_table_open_vswitch,
+        &ovsrec_table_bridge,
+        &ovsrec_table_port,
+        &ovsrec_table_interface,
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+        ovsdb_idl_add_table(idl, tables[i]);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
+        ovsdb_idl_add_column(idl, columns[i]);
+    }
+}
+
+/* Tells a person when the database is away for long, and when it is back. */
+static void
+host_check_connection(struct host *host)
+{
+    if (ovsdb_idl_is_connected(host->idl)) {
+        if (host->complained) {
+            VLOG_INFO("%s: connected to Open vSwitch's database",
+                      host->remote);
+        }
+        host->away_since_ms = LLONG_MAX;
+        host->complained = false;
+    } else if (host->away_since_ms == LLONG_MAX) {
+        host->away_since_ms = time_msec();
+    } else if (!host->complained
+               && time_msec() >= host->away_since_ms + COMPLAIN_AFTER_MS) {
+        host->complained = true;
+        VLOG_WARN("%s: Open vSwitch's database cannot be reached; start Open "
+                  "vSwitch, or name its socket with --ovsdb.  Until then no "
+                  "port and no bridge change is seen", host->remote);
+    }
+}
+
+/* Reads the settings; the system's name, the bridge's name. */
+static void
+host_read_settings(struct host *host)
+{
+    const struct ovsrec_open_vswitch *cfg
+        = ovsrec_open_vswitch_first(host->idl);
+    const char *system_id = smap_get(&cfg->external_ids, "system-id");
+    const struct smap_node *node;
+
+    free(host->system_id);
+    host->system_id = nullable_xstrdup(system_id);
+
+    smap_clear(&host->settings);
+    SMAP_FOR_EACH (node, &cfg->external_ids) {
+        if (!strncmp(node->key, "hnv-", 4) && node->value[0]) {
+            smap_add(&host->settings, node->key, node->value);
+        }
+    }
+
+    const char *bridge = (host->bridge_override ? host->bridge_override
+                          : smap_get_def(&host->settings, "hnv-bridge",
+                                         BRIDGE_DEFAULT_NAME));
+    if (strcmp(bridge, host->bridge)) {
+        if (host->ready) {
+            VLOG_INFO("integration bridge is now %s; %s is left as it is",
+                      bridge, host->bridge);
+        }
+        free(host->bridge);
+        host->bridge = xstrdup(bridge);
+    }
+}
+
+/* Folder of Open vSwitch's sockets: where its database's is, if that is a
+ * Unix socket, for then its switch's are there, too. */
+static char *
+bridge_rundir(const struct host *host)
+{
+    const char *path = host->remote;
+
+    if (!strncmp(path, "unix:/", 6)) {
+        return dir_name(path + 5);
+    }
+    return xstrdup(ovs_rundir());
+}
+
+/* A bridge that the switch has made, and so has a socket for, has a
+ * datapath_id. */
+static void
+host_update_target(struct host *host, const struct ovsrec_bridge *bridge)
+{
+    free(host->target);
+    host->target = NULL;
+    if (bridge && bridge->datapath_id) {
+        char *rundir = bridge_rundir(host);
+
+        host->target = xasprintf("unix:%s/%s.mgmt", rundir, host->bridge);
+        free(rundir);
+    }
+}
+
+static ofp_port_t
+iface_ofport(const struct ovsrec_interface *iface)
+{
+    return (iface->n_ofport && iface->ofport[0] > 0
+            ? OFP_PORT_C(iface->ofport[0]) : OFPP_NONE);
+}
+
+/* Adds the guest's interface 'iface', if it is one. */
+static void
+read_guest_iface(const struct ovsrec_interface *iface, struct host_view *view)
+{
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
+    const struct smap *ids = &iface->external_ids;
+    const char *iface_id = smap_get(ids, "iface-id");
+    char guid[256];
+
+    if (!iface_id) {
+        return;
+    }
+    if (!addr_guid_normalize(iface_id, guid, sizeof guid)) {
+        VLOG_WARN_RL(&rl, "interface %s: external_ids:iface-id is empty or "
+                     "too long; ignored", iface->name);
+        return;
+    }
+
+    struct host_port *port = host_view_add_port(view);
+    const char *mac = smap_get(ids, "attached-mac");
+    port->iface_id = xstrdup(guid);
+    port->name = xstrdup(iface->name);
+    port->port_id = xstrdup(smap_get_def(ids, "vm-port-id", iface->name));
+    port->vm_name = xstrdup(smap_get_def(ids, "vm-name",
+                                         smap_get_def(ids, "vm-id", "")));
+    port->ofport = iface_ofport(iface);
+    port->has_mac = mac && addr_mac_parse(mac, &port->mac);
+    if (mac && !port->has_mac) {
+        VLOG_WARN_RL(&rl, "interface %s: external_ids:attached-mac \"%s\" is "
+                     "no MAC address of a guest; its port is blocked",
+                     iface->name, mac);
+    }
+}
+
+static void
+read_iface(const struct ovsrec_interface *iface, struct host_view *view)
+{
+    if (!strcmp(iface->name, BRIDGE_VXLAN_PORT)) {
+        view->vxlan = iface_ofport(iface);
+    } else if (!strcmp(iface->name, BRIDGE_NVGRE_PORT)) {
+        view->nvgre = iface_ofport(iface);
+    } else {
+        read_guest_iface(iface, view);
+    }
+}
+
+static struct host_view *
+read_view(const struct ovsrec_bridge *bridge)
+{
+    struct host_view *view = host_view_create();
+
+    for (size_t i = 0; bridge && i < bridge->n_ports; i++) {
+        const struct ovsrec_port *port = bridge->ports[i];
+
+        for (size_t j = 0; j < port->n_interfaces; j++) {
+            read_iface(port->interfaces[j], view);
+        }
+    }
+    host_view_sort(view);
+    return view;
+}
+
+/* Takes over what the database says now. */
+static void
+host_read(struct host *host)
+{
+    host->idl_seqno = ovsdb_idl_get_seqno(host->idl);
+    host_read_settings(host);
+
+    const struct ovsrec_bridge *bridge = bridge_find(host->idl, host->bridge);
+    host_update_target(host, bridge);
+
+    struct host_view *view = read_view(bridge);
+    if (!host->ready || !host_view_equal(view, host->view)) {
+        host_view_destroy(host->view);
+        host->view = view;
+        host->view_seqno++;
+    } else {
+        host_view_destroy(view);
+    }
+    host->ready = true;
+}
+
+static void
+host_finish_txn(struct host *host)
+{
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
+
+    if (!host->txn) {
+        return;
+    }
+    enum ovsdb_idl_txn_status status = ovsdb_idl_txn_commit(host->txn);
+    if (status == TXN_INCOMPLETE) {
+        return;
+    }
+    if (status != TXN_SUCCESS && status != TXN_UNCHANGED
+        && status != TXN_TRY_AGAIN) {
+        VLOG_WARN_RL(&rl, "changing bridge %s failed (%s: %s); trying again",
+                     host->bridge, ovsdb_idl_txn_status_to_string(status),
+                     ovsdb_idl_txn_get_error(host->txn));
+    }
+    if (status != TXN_SUCCESS) {
+        host->retry_ms = time_msec() + RETRY_MS;
+    }
+    ovsdb_idl_txn_destroy(host->txn);
+    host->txn = NULL;
+}
+
+/* One transaction at a time, and none that would change nothing. */
+static void
+host_keep_bridge(struct host *host)
+{
+    const char *datapath_type = host_setting(host, "hnv-datapath-type");
+
+    if (host->txn || time_msec() < host->retry_ms
+        || !ovsdb_idl_is_connected(host->idl)
+        || bridge_is_right(host->idl, host->bridge, datapath_type)) {
+        return;
+    }
+    host->txn = ovsdb_idl_txn_create(host->idl);
+    ovsdb_idl_txn_add_comment(host->txn, "hnv-agent: integration bridge %s",
+                              host->bridge);
+    bridge_put_right(host->idl, host->txn, host->bridge, datapath_type);
+    host_finish_txn(host);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef HOST_HOST_H
+#define HOST_HOST_H 1
+
+/* This host's Open vSwitch: its configuration database (Open_vSwitch).
+ *
+ * Keeps the integration bridge and the tunnel ports in it, reads which guests'
+ * interfaces are there, and reads the agent's own settings from
+ * Open_vSwitch.external_ids (all optional; a command-line option wins):
+ *
+ *   hnv-bridge         name of the integration bridge      [br-int]
+ *   hnv-datapath-type  datapath_type of that bridge        [the switch's own]
+ *   hnv-remotes        OVSDB remotes, separated by commas or white space
+ *   hnv-db-dir         directory of the databases
+ *
+ * It changes only what it must: the bridge's fail_mode, its two tunnel ports,
+ * and the bridge itself if it is not there.
+ *
+ * Threads: one, the one that runs the main loop. */
+
+#include <stdbool.h>
+#include "host/host-view.h"
+
+struct host;
+struct smap;
+
+/* Starts to follow the database at 'remote', e.g. "unix:/run/.../db.sock". */
+struct host *host_create(const char *remote);
+void host_destroy(struct host *);
+
+/* Name of the bridge regardless of hnv-bridge; NULL for the setting's. */
+void host_override_bridge(struct host *, const char *name);
+
+void host_run(struct host *);
+void host_wait(struct host *);
+
+/* True once the database's contents are known. */
+bool host_is_ready(const struct host *);
+
+/* Settings and names.  Valid until the next host_run(). */
+const char *host_system_id(const struct host *); /* NULL if it has none. */
+const char *host_setting(const struct host *, const char *key); /* "hnv-..." */
+
+/* What the host has, never NULL; valid until the next host_run().
+ * host_view_seqno() changes when it does. */
+const struct host_view *host_get_view(const struct host *);
+unsigned int host_view_seqno(const struct host *);
+
+/* OpenFlow connection method of the bridge, NULL while there is no bridge. */
+const char *host_bridge_target(const struct host *);
+
+#endif /* host/host.h */

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include <stdlib.h>
+#include <string.h>
+#include "agent.h"
+#include "command-line.h"
+#include "daemon.h"
+#include "db/db-only.h"
+#include "dns-resolve.h"
+#include "fatal-signal.h"
+#include "memory.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "options.h"
+#include "simap.h"
+#include "unixctl.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(main);
+
+static void
+exit_cb(struct unixctl_conn *conn, int argc OVS_UNUSED,
+        const char *argv[] OVS_UNUSED, void *exiting_)
+{
+    bool *exiting = exiting_;
+
+    *exiting = true;
+    unixctl_command_reply(conn, NULL);
+}
+
+static void
+report_memory(const struct agent *agent)
+{
+    memory_run();
+    if (memory_should_report()) {
+        struct simap usage = SIMAP_INITIALIZER(&usage);
+
+        agent_get_memory_usage(agent, &usage);
+        memory_report(&usage);
+        simap_destroy(&usage);
+    }
+}
+
+static int
+agent_main(int argc, char *argv[])
+{
+    struct options options;
+    struct unixctl_server *unixctl;
+    bool exiting = false;
+
+    ovs_cmdl_proctitle_init(argc, argv);
+    options_parse(&options, argc, argv);
+    fatal_ignore_sigpipe();
+    dns_resolve_init(true);
+    daemon_become_new_user(false);
+    daemonize_start(false);
+
+    if (unixctl_server_create(options.unixctl_path, &unixctl)) {
+        exit(EXIT_FAILURE);
+    }
+    unixctl_command_register("exit", "", 0, 0, exit_cb, &exiting);
+
+    struct agent *agent = agent_create(&options);
+    agent_register_commands(agent);
+
+    bool started = false;
+    while (!exiting) {
+        report_memory(agent);
+        unixctl_server_run(unixctl);
+        agent_run(agent);
+        if (!started && agent_is_serving(agent)) {
+            started = true;
+            daemonize_complete();
+            VLOG_INFO("%s %s started", program_name, PACKAGE_VERSION);
+        }
+
+        memory_wait();
+        unixctl_server_wait(unixctl);
+        agent_wait(agent);
+        if (exiting) {
+            poll_immediate_wake();
+        }
+        poll_block();
+    }
+
+    agent_destroy(agent);
+    unixctl_server_destroy(unixctl);
+    options_uninit(&options);
+    dns_resolve_destroy();
+    return EXIT_SUCCESS;
+}
+
+int
+main(int argc, char *argv[])
+{
+    ovs_set_program_name(argv[0], PACKAGE_VERSION);
+    if (argc > 1 && !strcmp(argv[1], "--db-only")) {
+        return db_only_main(argc, argv);
+    }
+
+    /* Logs go to the agent's folder unless the environment says otherwise. */
+    setenv("OVS_LOGDIR", HNV_LOGDIR, false);
+    return agent_main(argc, argv);
+}

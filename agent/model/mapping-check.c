@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "model/mapping-check.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "db/rows.h"
+#include "model/locators.h"
+#include "model/mapping.h"
+#include "model/mapping-subnet.h"
+#include "model/rules.h"
+#include "openvswitch/dynamic-string.h"
+#include "util.h"
+#include "util/addr.h"
+#include "util/diag.h"
+#include "uuid.h"
+
+#define TABLE "Ucast_Macs_Remote"
+
+#define MAC_FMT "%02x:%02x:%02x:%02x:%02x:%02x"
+#define MAC_ARGS(MAC) (MAC).ea[0], (MAC).ea[1], (MAC).ea[2], \
+                      (MAC).ea[3], (MAC).ea[4], (MAC).ea[5]
+
+const struct diag_slot mapping_diag_slots[N_MAPPING_DIAG_SLOTS] = {
+    { "MAC", DIAG_BAD_MAC },
+    { "ipaddr", DIAG_BAD_ADDRESS },
+    { "ipaddr", DIAG_CA_OUTSIDE_SUBNET },
+    { "ipaddr", DIAG_CA_IS_GATEWAY },
+    { "ipaddr", DIAG_CA_DUPLICATE },
+    { "MAC", DIAG_MAC_CONFLICT },
+};
+
+/* Reading. */
+
+/* Parses an address; one with the length of a full prefix is one, too. */
+static bool
+parse_ca(const char *s, struct in6_addr *ret_ca)
+{
+    struct addr_prefix prefix;
+
+    if (addr_parse(s, ret_ca)) {
+        return true;
+    }
+    if (!addr_prefix_parse(s, &prefix)
+        || prefix.plen != (addr_is_ipv4(&prefix.addr) ? 32 : 128)) {
+        return false;
+    }
+    *ret_ca = prefix.addr;
+    return true;
+}
+
+void
+mapping_forget_row(struct mapping *m)
+{
+    if (m->bad) {
+        free(m->text->mac);
+        free(m->text->ipaddr);
+        free(m->text);
+        m->bad = false;
+    }
+}
+
+void
+mapping_learn_row(struct mapping *m, const struct row_ucast *row)
+{
+    bool has_ca = row->ipaddr[0] != '\0';
+    struct in6_addr ca = IN6ADDR_ANY_INIT;
+    bool mac_ok = addr_mac_parse(row->mac, &m->mac);
+    bool ca_ok = !has_ca || parse_ca(row->ipaddr, &ca);
+
+    mapping_forget_row(m);
+    m->load_balanced = !strcmp(row->mapping_type, "load_balanced");
+    m->bad = !mac_ok || !ca_ok;
+    m->has_ca = has_ca && !m->bad;
+    if (m->bad) {
+        m->text = xmalloc(sizeof *m->text);
+        m->text->mac = mac_ok ? NULL : xstrdup(row->mac);
+        m->text->ipaddr = ca_ok ? NULL : xstrdup(row->ipaddr);
+    } else {
+        m->ca = ca;
+    }
+}
+
+static bool
+strings_equal(const char *a, const char *b)
+{
+    return a && b ? !strcmp(a, b) : a == b;
+}
+
+/* Of a bad mapping only what is bad about it counts. */
+bool
+mapping_values_equal(const struct mapping *a, const struct mapping *b)
+{
+    if (a->bad != b->bad || a->load_balanced != b->load_balanced) {
+        return false;
+    }
+    if (a->bad) {
+        return strings_equal(a->text->mac, b->text->mac)
+               && strings_equal(a->text->ipaddr, b->text->ipaddr);
+    }
+    return !memcmp(&a->mac, &b->mac, sizeof a->mac)
+           && a->has_ca == b->has_ca
+           && (!a->has_ca || addr_equal(&a->ca, &b->ca));
+}
+
+/* Checking. */
+
+static void
+diagnose_text(const struct mapping *m, struct diag_set *diags)
+{
+    if (m->text->mac) {
+        diag_set_add(diags, DIAG_BAD_MAC, &m->uuid, TABLE, "MAC",
+                     "MAC \"%s\" is not the MAC address of a host.",
+                     m->text->mac);
+    }
+    if (m->text->ipaddr) {
+        diag_set_add(diags, DIAG_BAD_ADDRESS, &m->uuid, TABLE, "ipaddr",
+                     "ipaddr \"%s\" is not an IP address.",
+                     m->text->ipaddr);
+    }
+}
+
+static const struct rules_prefix *
+find_prefix(const struct rules_subnet *subnet, const struct in6_addr *ca)
+{
+    for (size_t i = 0; i < subnet->n_prefixes; i++) {
+        if (addr_prefix_contains(&subnet->prefixes[i].net, ca)) {
+            return &subnet->prefixes[i];
+        }
+    }
+    return NULL;
+}
+
+static void
+diagnose_outside(const struct mapping *m, const struct rules_subnet *subnet,
+                 struct diag_set *diags)
+{
+    char buf[ADDR_STRLEN];
+    struct ds prefixes = DS_EMPTY_INITIALIZER;
+
+    for (size_t i = 0; i < subnet->n_prefixes; i++) {
+        ds_put_format(&prefixes, "%s%s", i ? ", " : "",
+                      addr_prefix_format(&subnet->prefixes[i].net, buf));
+    }
+    diag_set_add(diags, DIAG_CA_OUTSIDE_SUBNET, &m->uuid, TABLE, "ipaddr",
+                 "CA %s is in no prefix of its subnet, VSID %u (%s).",
+                 addr_format(&m->ca, buf), subnet->vsid, ds_cstr(&prefixes));
+    ds_destroy(&prefixes);
+}
+
+static bool
+check_ca(const struct mapping *m, const struct rules_subnet *subnet,
+         struct diag_set *diags)
+{
+    const struct rules_prefix *prefix = find_prefix(subnet, &m->ca);
+    char buf[ADDR_STRLEN];
+
+    if (!prefix) {
+        diagnose_outside(m, subnet, diags);
+        return false;
+    }
+    if (addr_equal(&m->ca, &prefix->gateway)) {
+        diag_set_add(diags, DIAG_CA_IS_GATEWAY, &m->uuid, TABLE, "ipaddr",
+                     "CA %s is the gateway address of its subnet, VSID %u.",
+                     addr_format(&m->ca, buf), subnet->vsid);
+        return false;
+    }
+    return true;
+}
+
+bool
+mapping_check(const struct mapping *m, struct diag_set *diags)
+{
+    const struct rules_subnet *subnet = m->subnet->rules;
+
+    if (m->bad) {
+        diagnose_text(m, diags);
+        return false;
+    }
+    if (!subnet || !m->locator->resolved) {
+        return false;
+    }
+    return !m->has_ca || check_ca(m, subnet, diags);
+}
+
+/* Conflicts. */
+
+static const char *
+format_place(const struct mapping *m, char buf[ADDR_STRLEN])
+{
+    const struct space_where *where = &m->locator->where;
+
+    return (where->encap == SPACE_LOCAL
+            ? "this host" : addr_format(&where->pa, buf));
+}
+
+void
+mapping_diagnose_conflict(const struct mapping *m,
+                          const struct mapping *holder, enum space_kind kind,
+                          struct diag_set *diags)
+{
+    uint32_t vsid = m->subnet->rules->vsid;
+    char here[ADDR_STRLEN], there[ADDR_STRLEN], ca[ADDR_STRLEN];
+
+    switch (kind) {
+    case SPACE_BY_CA:
+        diag_set_add(diags, DIAG_CA_DUPLICATE, &m->uuid, TABLE, "ipaddr",
+                     "CA %s in VSID %u is mapped already, to MAC "
+                     MAC_FMT" at %s by row "UUID_FMT".",
+                     addr_format(&m->ca, ca), vsid, MAC_ARGS(holder->mac),
+                     format_place(holder, there), UUID_ARGS(&holder->uuid));
+        break;
+    case SPACE_BY_MAC:
+        diag_set_add(diags, DIAG_MAC_CONFLICT, &m->uuid, TABLE, "MAC",
+                     "MAC "MAC_FMT" in VSID %u is at %s already, so it "
+                     "cannot be at %s, too.", MAC_ARGS(m->mac), vsid,
+                     format_place(holder, there), format_place(m, here));
+        break;
+    }
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef MODEL_PREFIX_H
+#define MODEL_PREFIX_H 1
+
+/* A subnet's prefix and gateway, as Logical_Router.switch_binding's key says
+ * them in one: "10.1.1.0/24" leaves the gateway to be the lowest usable
+ * address, "10.1.1.254/24" gives it. */
+
+#include "model/rules.h"
+
+/* Reads a key.  Returns NULL, or a constant that says what is wrong, to go
+ * after the words 'prefix "KEY" '. */
+const char *prefix_from_key(const char *key, struct rules_prefix *ret_prefix);
+
+#endif /* model/prefix.h */

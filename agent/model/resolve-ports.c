@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "model/resolve.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "model/rules.h"
+#include "openvswitch/shash.h"
+#include "util.h"
+#include "util/addr.h"
+#include "uuid.h"
+
+#define TABLE "Physical_Port"
+
+/* Longest name of a port profile, a GUID by rights; and its '\0'. */
+#define PORT_NAME_SIZE 256
+
+/* Writes the port's name as it is compared.  Returns false if it has none that
+ * can be used. */
+static bool
+claim_name(struct resolver *r, struct shash *names,
+           const struct stored_row *stored, char name[PORT_NAME_SIZE])
+{
+    const char *text = stored->row.physical_port.name;
+    const struct stored_row *holder;
+
+    if (!addr_guid_normalize(text, name, PORT_NAME_SIZE)) {
+        resolver_complain(r, DIAG_PORT_NAME, stored, TABLE, "name",
+                          "Name \"%.300s\" is not a GUID.", text);
+        return false;
+    }
+    holder = shash_find_data(names, name);
+    if (holder) {
+        resolver_complain(r, DIAG_PORT_NAME, stored, TABLE, "name",
+                          "Name \"%s\" means the same port as \"%s\" of row "
+                          UUID_FMT".", text, holder->row.physical_port.name,
+                          UUID_ARGS(&holder->row.uuid));
+        return false;
+    }
+    shash_add(names, name, stored);
+    return true;
+}
+
+static const struct row_binding *
+find_untagged(const struct row_physical_port *port)
+{
+    for (size_t i = 0; i < port->n_vlan_bindings; i++) {
+        if (!port->vlan_bindings[i].number) {
+            return &port->vlan_bindings[i];
+        }
+    }
+    return NULL;
+}
+
+static void
+diagnose_unusable(struct resolver *r, const struct stored_row *stored,
+                  const struct uuid *target)
+{
+    const struct draft_subnet *draft = resolver_find_draft(r, target);
+    const char *why;
+
+    if (!draft) {
+        resolver_complain(r, DIAG_PORT_SUBNET_UNUSABLE, stored, TABLE,
+                          "vlan_bindings",
+                          "There is no Logical_Switch "UUID_FMT".",
+                          UUID_ARGS(target));
+        return;
+    }
+    if (!draft->vsid_ok) {
+        why = "has no usable VSID";
+    } else if (!draft->bound) {
+        why = "is in no network";
+    } else {
+        why = "has no usable prefix in a network";
+    }
+    resolver_complain(r, DIAG_PORT_SUBNET_UNUSABLE, stored, TABLE,
+                      "vlan_bindings", "Logical_Switch \"%s\" %s.",
+                      draft->row->row.logical_switch.name, why);
+}
+
+static void
+resolve_port(struct resolver *r, const struct stored_row *stored,
+             const char *name)
+{
+    const struct row_binding *binding
+        = find_untagged(&stored->row.physical_port);
+    const struct rules_subnet *subnet
+        = binding ? resolver_find_subnet(r, &binding->target) : NULL;
+    struct rules_port *port = &r->rules->ports[r->rules->n_ports++];
+
+    port->row = stored->row.uuid;
+    port->name = xstrdup(name);
+    if (!binding) {
+        port->fault = RULES_PORT_UNBOUND;
+    } else if (!subnet) {
+        port->fault = RULES_PORT_BAD_SUBNET;
+        diagnose_unusable(r, stored, &binding->target);
+    } else {
+        port->fault = RULES_PORT_OK;
+        port->vsid = subnet->vsid;
+    }
+}
+
+static int
+compare_ports(const void *a_, const void *b_)
+{
+    const struct rules_port *a = a_;
+    const struct rules_port *b = b_;
+
+    return strcmp(a->name, b->name);
+}
+
+void
+resolve_ports(struct resolver *r)
+{
+    struct rules *rules = r->rules;
+    struct shash names = SHASH_INITIALIZER(&names);
+    size_t n;
+    const struct stored_row **rows
+        = row_store_sort(r->rows, ROW_PHYSICAL_PORT, &n);
+
+    rules->ports = xcalloc(n, sizeof *rules->ports);
+    for (size_t i = 0; i < n; i++) {
+        char name[PORT_NAME_SIZE];
+
+        if (claim_name(r, &names, rows[i], name)) {
+            resolve_port(r, rows[i], name);
+        }
+    }
+    if (rules->n_ports) {
+        qsort(rules->ports, rules->n_ports, sizeof *rules->ports,
+              compare_ports);
+    }
+    shash_destroy(&names);
+    free(rows);
+}

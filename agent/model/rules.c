@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "model/rules.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "util.h"
+#include "uuid.h"
+
+static void
+rules_subnet_uninit(struct rules_subnet *subnet)
+{
+    free(subnet->name);
+    free(subnet->prefixes);
+    free(subnet->flood);
+}
+
+void
+rules_destroy(struct rules *rules)
+{
+    if (!rules) {
+        return;
+    }
+    for (size_t i = 0; i < rules->n_subnets; i++) {
+        rules_subnet_uninit(&rules->subnets[i]);
+    }
+    for (size_t i = 0; i < rules->n_ports; i++) {
+        free(rules->ports[i].name);
+    }
+    free(rules->subnets);
+    free(rules->ports);
+    free(rules->pas);
+    free(rules);
+}
+
+const struct rules_subnet *
+rules_find_subnet(const struct rules *rules, uint32_t vsid)
+{
+    size_t low = 0;
+    size_t high = rules->n_subnets;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        const struct rules_subnet *subnet = &rules->subnets[mid];
+
+        if (subnet->vsid == vsid) {
+            return subnet;
+        } else if (subnet->vsid < vsid) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return NULL;
+}
+
+/* A host has one PA per uplink, so there is nothing to gain from a search. */
+bool
+rules_owns_pa(const struct rules *rules, const struct in6_addr *pa)
+{
+    for (size_t i = 0; i < rules->n_pas; i++) {
+        if (addr_equal(&rules->pas[i], pa)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+uint64_t
+row_cookie(const struct uuid *row)
+{
+    return ((uint64_t) row->parts[0] << 32) | row->parts[1];
+}
+
+bool
+rules_prefixes_equal(const struct rules_subnet *a,
+                     const struct rules_subnet *b)
+{
+    if (a->n_prefixes != b->n_prefixes) {
+        return false;
+    }
+    for (size_t i = 0; i < a->n_prefixes; i++) {
+        const struct rules_prefix *pa = &a->prefixes[i];
+        const struct rules_prefix *pb = &b->prefixes[i];
+
+        if (pa->net.plen != pb->net.plen
+            || !addr_equal(&pa->net.addr, &pb->net.addr)
+            || !addr_equal(&pa->gateway, &pb->gateway)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+flood_equal(const struct rules_subnet *a, const struct rules_subnet *b)
+{
+    if (a->n_flood != b->n_flood) {
+        return false;
+    }
+    for (size_t i = 0; i < a->n_flood; i++) {
+        if (!space_where_equal(&a->flood[i], &b->flood[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+rules_subnet_equal(const struct rules_subnet *a, const struct rules_subnet *b)
+{
+    return uuid_equals(&a->row, &b->row)
+           && !strcmp(a->name, b->name)
+           && a->vsid == b->vsid
+           && a->domain == b->domain
+           && a->routed == b->routed
+           && rules_prefixes_equal(a, b)
+           && flood_equal(a, b);
+}
+
+static bool
+rules_port_equal(const struct rules_port *a, const struct rules_port *b)
+{
+    return uuid_equals(&a->row, &b->row)
+           && !strcmp(a->name, b->name)
+           && a->fault == b->fault
+           && a->vsid == b->vsid;
+}
+
+bool
+rules_pas_equal(const struct rules *a, const struct rules *b)
+{
+    if (a->n_pas != b->n_pas) {
+        return false;
+    }
+    for (size_t i = 0; i < a->n_pas; i++) {
+        if (!addr_equal(&a->pas[i], &b->pas[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool
+rules_equal(const struct rules *a, const struct rules *b)
+{
+    if (a->n_subnets != b->n_subnets || a->n_ports != b->n_ports
+        || !rules_pas_equal(a, b)
+        || !uuid_equals(&a->physical_switch, &b->physical_switch)
+        || memcmp(&a->router_mac, &b->router_mac, sizeof a->router_mac)) {
+        return false;
+    }
+    for (size_t i = 0; i < a->n_subnets; i++) {
+        if (!rules_subnet_equal(&a->subnets[i], &b->subnets[i])) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < a->n_ports; i++) {
+        if (!rules_port_equal(&a->ports[i], &b->ports[i])) {
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef MODEL_RULES_H
+#define MODEL_RULES_H 1
+
+/* Policy, checked and typed: networks, subnets, ports; not the mappings.
+ *
+ * What could not be understood is not in here; a diagnostic tells why.  All
+ * that refers to something refers to something that is there.
+ *
+ * Invariants: subnets are sorted by VSID, each VSID occurs once; ports are
+ * sorted by name, each name occurs once; PAs are in ascending order.
+ *
+ * Ownership: a rules object owns all it points to.
+ * Threads: built by one thread, then constant and free to share. */
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "model/space.h"
+#include "openvswitch/types.h"
+#include "openvswitch/uuid.h"
+#include "util/addr.h"
+
+/* Range of Logical_Switch.tunnel_key: 24 bits, the first 4096 and the last
+ * value reserved (RFC 7637 section 3.2, databases' reference). */
+#define VSID_MIN 4096
+#define VSID_MAX 0xfffffe
+
+/* One prefix of a subnet, from Logical_Router.switch_binding. */
+struct rules_prefix {
+    struct addr_prefix net;     /* Host bits are zero. */
+    struct in6_addr gateway;    /* The router's address in it. */
+};
+
+/* A virtual subnet: a Logical_Switch that is bound in a Logical_Router. */
+struct rules_subnet {
+    struct uuid row;            /* Logical_Switch. */
+    char *name;
+    uint32_t vsid;
+    uint32_t domain;            /* Routing domain: the lowest VSID of its
+                                 * network's subnets, which is unique on the
+                                 * host and the same after a restart. */
+    bool routed;                /* The network's enable_logical_router. */
+    struct rules_prefix *prefixes;  /* In ascending order. */
+    size_t n_prefixes;
+    struct space_where *flood;  /* "unknown-dst": remote PAs, ascending. */
+    size_t n_flood;
+};
+
+/* Why a port gets no traffic. */
+enum rules_port_fault {
+    RULES_PORT_OK,
+    RULES_PORT_UNBOUND,         /* vlan_bindings has no key 0. */
+    RULES_PORT_BAD_SUBNET,      /* Its subnet is set aside or in no network. */
+};
+
+/* A vNIC's port profile: a Physical_Port row. */
+struct rules_port {
+    struct uuid row;
+    char *name;                 /* GUID as addr_guid_normalize() writes it. */
+    enum rules_port_fault fault;
+    uint32_t vsid;              /* Subnet of untagged traffic; 0 if 'fault'. */
+};
+
+struct rules {
+    struct rules_subnet *subnets;
+    size_t n_subnets;
+    struct rules_port *ports;
+    size_t n_ports;
+    struct in6_addr *pas;       /* This host's provider addresses. */
+    size_t n_pas;
+    struct uuid physical_switch; /* Row, zero if there is none. */
+    struct eth_addr router_mac; /* Zero if there is none: no gateway. */
+};
+
+void rules_destroy(struct rules *);
+const struct rules_subnet *rules_find_subnet(const struct rules *,
+                                             uint32_t vsid);
+bool rules_owns_pa(const struct rules *, const struct in6_addr *pa);
+
+/* Comparison: all there is; the PAs alone; one subnet's prefixes alone. */
+bool rules_equal(const struct rules *, const struct rules *);
+bool rules_pas_equal(const struct rules *, const struct rules *);
+bool rules_prefixes_equal(const struct rules_subnet *,
+                          const struct rules_subnet *);
+
+/* Cookie of a flow that comes from 'row': its first 64 bits, so that a flow
+ * in "ovs-ofctl dump-flows" shows which row to look for. */
+uint64_t row_cookie(const struct uuid *row);
+
+#endif /* model/rules.h */

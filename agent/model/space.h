@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef MODEL_SPACE_H
+#define MODEL_SPACE_H 1
+
+/* Where customer addresses and MACs live: one entry per question.
+ *
+ * A space answers two questions.  By CA: in this subnet, which MAC has this
+ * customer address, and where is it?  By MAC: in this subnet, where is this
+ * MAC?  "Where" is this host, or a provider address (PA) and the
+ * encapsulation that it takes to get there.
+ *
+ * Entries are keyed by the subnet's VSID, not by its network: the router picks
+ * the subnet from the prefix (of which there are few) before it asks, and
+ * then a subnet that joins or leaves a network touches no entry.
+ *
+ * An entry for this host does not name a port.  The port is found by MAC in a
+ * table with one entry per port, so that a guest that starts or stops changes
+ * one entry no matter how many addresses it has.
+ *
+ * Threads: one writer that is also the only reader. */
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "openvswitch/types.h"
+
+/* How a packet gets to a PA. */
+enum space_encap {
+    SPACE_LOCAL,                /* Not at all: the guest is on this host. */
+    SPACE_VXLAN,                /* RFC 7348. */
+    SPACE_NVGRE,                /* RFC 7637. */
+};
+
+struct space_where {
+    enum space_encap encap;
+    struct in6_addr pa;         /* All zeros with SPACE_LOCAL. */
+};
+
+enum space_kind {
+    SPACE_BY_CA,
+    SPACE_BY_MAC,
+};
+
+/* No padding is compared: use space_key_init_*(). */
+struct space_key {
+    enum space_kind kind;
+    uint32_t vsid;
+    union {
+        struct in6_addr ca;     /* SPACE_BY_CA. */
+        struct eth_addr mac;    /* SPACE_BY_MAC. */
+    };
+};
+
+struct space_entry {
+    struct space_key key;
+    struct eth_addr mac;        /* The CA's MAC; key.mac with SPACE_BY_MAC. */
+    struct space_where where;
+    uint64_t cookie;            /* Names the row behind it: row_cookie(). */
+};
+
+void space_key_init_ca(struct space_key *, uint32_t vsid,
+                       const struct in6_addr *ca);
+void space_key_init_mac(struct space_key *, uint32_t vsid, struct eth_addr);
+uint32_t space_key_hash(const struct space_key *);
+bool space_key_equal(const struct space_key *, const struct space_key *);
+bool space_where_equal(const struct space_where *, const struct space_where *);
+
+/* True if both say the same, that is, need the same flow. */
+bool space_entry_equal(const struct space_entry *, const struct space_entry *);
+
+#endif /* model/space.h */

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "options.h"
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "command-line.h"
+#include "daemon.h"
+#include "dirs.h"
+#include "openvswitch/vlog.h"
+#include "stream-ssl.h"
+#include "stream.h"
+#include "unixctl.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(options);
+
+enum {
+    OPT_DB_DIR = UCHAR_MAX + 1,
+    OPT_RUN_DIR,
+    OPT_OVSDB,
+    OPT_BRIDGE,
+    OPT_REMOTE,
+    OPT_NO_DURABLE,
+    OPT_UNIXCTL,
+    OPT_BOOTSTRAP_CA_CERT,
+    OPT_SSL_PROTOCOLS,
+    OPT_SSL_CIPHERS,
+    DAEMON_OPTION_ENUMS,
+    VLOG_OPTION_ENUMS,
+};
+
+static const struct option long_options[] = {
+    {"db-dir", required_argument, NULL, OPT_DB_DIR},
+    {"run-dir", required_argument, NULL, OPT_RUN_DIR},
+    {"ovsdb", required_argument, NULL, OPT_OVSDB},
+    {"bridge", required_argument, NULL, OPT_BRIDGE},
+    {"remote", required_argument, NULL, OPT_REMOTE},
+    {"no-durable", no_argument, NULL, OPT_NO_DURABLE},
+    {"unixctl", required_argument, NULL, OPT_UNIXCTL},
+    {"private-key", required_argument, NULL, 'p'},
+    {"certificate", required_argument, NULL, 'c'},
+    {"ca-cert", required_argument, NULL, 'C'},
+    {"bootstrap-ca-cert", required_argument, NULL, OPT_BOOTSTRAP_CA_CERT},
+    {"ssl-protocols", required_argument, NULL, OPT_SSL_PROTOCOLS},
+    {"ssl-ciphers", required_argument, NULL, OPT_SSL_CIPHERS},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    DAEMON_LONG_OPTIONS,
+    VLOG_LONG_OPTIONS,
+    {NULL, 0, NULL, 0},
+};
+
+OVS_NO_RETURN static void
+usage(void)
+{
+    const char *name = program_name;
+
+    printf("\
+%s: host agent for network virtualization\n\
+usage: %s [OPTIONS]\n\
+       %s --db-only [OPTIONS] FILE...\n\
+The second form is an OVSDB server like ovsdb-server and nothing else; see\n\
+\"%s --db-only --help\".\n\
+\n\
+This host (each also as external_ids:hnv-... in the Open_vSwitch table):\n\
+  --bridge=NAME           integration bridge (default: br-int)\n\
+  --db-dir=DIR            keep the databases in DIR\n\
+                          (default: %s)\n\
+  --remote=REMOTE         accept or make OVSDB connections by REMOTE, which\n\
+                          may be given more than once, in place of the\n\
+                          default: ptcp:6641:127.0.0.1, and with a key also\n\
+                          pssl:6640\n\
+\n\
+Where things are:\n\
+  --ovsdb=REMOTE          Open vSwitch's own database\n\
+                          (default: unix:%s/db.sock)\n\
+  --run-dir=DIR           socket of the databases (default: %s);\n\
+                          ovsdb-client finds it as unix:DIR/db.sock\n\
+\n\
+Database:\n\
+  --no-durable            answer a transaction before the disk has it:\n\
+                          faster, but a power loss may take it back\n",
+           name, name, name, name,
+           HNV_DBDIR, ovs_rundir(), HNV_RUNDIR);
+    stream_usage("REMOTE", true, true, true);
+    daemon_usage();
+    vlog_usage();
+    printf("\nOther options:\n"
+           "  --unixctl=SOCKET        override default control socket name\n"
+           "  -h, --help              display this help message\n"
+           "  -V, --version           display version information\n");
+    exit(EXIT_SUCCESS);
+}
+
+static void
+set_string(char **stringp, const char *value)
+{
+    free(*stringp);
+    *stringp = xstrdup(value);
+}
+
+static void
+set_tls_string(const char **stringp, const char *value)
+{
+    free(CONST_CAST(char *, *stringp));
+    *stringp = xstrdup(value);
+}
+
+/* Handles the options about keys and certificates; false if 'c' is none. */
+static bool
+parse_tls_option(struct db_tls *tls, int c)
+{
+    switch (c) {
+    case 'p':
+        set_tls_string(&tls->private_key, optarg);
+        return true;
+    case 'c':
+        set_tls_string(&tls->certificate, optarg);
+        return true;
+    case 'C':
+    case OPT_BOOTSTRAP_CA_CERT:
+        set_tls_string(&tls->ca_cert, optarg);
+        tls->bootstrap_ca_cert = c == OPT_BOOTSTRAP_CA_CERT;
+        return true;
+    case OPT_SSL_PROTOCOLS:
+        set_tls_string(&tls->protocols, optarg);
+        return true;
+    case OPT_SSL_CIPHERS:
+        set_tls_string(&tls->ciphers, optarg);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void
+parse_option(struct options *options, int c)
+{
+    switch (c) {
+    case OPT_DB_DIR:
+        set_string(&options->db_dir, optarg);
+        break;
+    case OPT_RUN_DIR:
+        set_string(&options->run_dir, optarg);
+        break;
+    case OPT_OVSDB:
+        set_string(&options->ovsdb, optarg);
+        break;
+    case OPT_BRIDGE:
+        set_string(&options->bridge, optarg);
+        break;
+    case OPT_REMOTE:
+        sset_add(&options->remotes, optarg);
+        break;
+    case OPT_NO_DURABLE:
+        options->durable = false;
+        break;
+    case OPT_UNIXCTL:
+        set_string(&options->unixctl_path, optarg);
+        break;
+    case 'h':
+        usage();
+    case 'V':
+        ovs_print_version(0, 0);
+        exit(EXIT_SUCCESS);
+
+    DAEMON_OPTION_HANDLERS
+    VLOG_OPTION_HANDLERS
+
+    case '?':
+        exit(EXIT_FAILURE);
+    default:
+        abort();
+    }
+}
+
+void
+options_parse(struct options *options, int argc, char *argv[])
+{
+    *options = (struct options) {
+        .run_dir = xstrdup(HNV_RUNDIR),
+        .ovsdb = xasprintf("unix:%s/db.sock", ovs_rundir()),
+        .remotes = SSET_INITIALIZER(&options->remotes),
+        .durable = true,
+    };
+
+    char *short_options = ovs_cmdl_long_options_to_short_options(long_options);
+    for (;;) {
+        int c = getopt_long(argc, argv, short_options, long_options, NULL);
+
+        if (c == -1) {
+            break;
+        }
+        if (!parse_tls_option(&options->tls, c)) {
+            parse_option(options, c);
+        }
+    }
+    free(short_options);
+
+    if (optind < argc) {
+        ovs_fatal(0, "%s: unexpected argument; database files are named with "
+                  "--db-only only (use --help for help)", argv[optind]);
+    }
+    if (!options->tls.private_key != !options->tls.certificate) {
+        ovs_fatal(0, "--private-key and --certificate go together; only one "
+                  "of them was given");
+    }
+}
+
+void
+options_uninit(struct options *options)
+{
+    free(options->db_dir);
+    free(options->run_dir);
+    free(options->ovsdb);
+    free(options->bridge);
+    free(options->unixctl_path);
+    sset_destroy(&options->remotes);
+    free(CONST_CAST(char *, options->tls.private_key));
+    free(CONST_CAST(char *, options->tls.certificate));
+    free(CONST_CAST(char *, options->tls.ca_cert));
+    free(CONST_CAST(char *, options->tls.protocols));
+    free(CONST_CAST(char *, options->tls.ciphers));
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef OPTIONS_H
+#define OPTIONS_H 1
+
+/* hnv-agent's command line. */
+
+#include "db/db.h"
+#include "sset.h"
+
+struct options {
+    char *db_dir;               /* --db-dir, or NULL. */
+    char *run_dir;              /* --run-dir; never NULL. */
+    char *ovsdb;                /* --ovsdb; never NULL. */
+    char *bridge;               /* --bridge, or NULL. */
+    struct sset remotes;        /* --remote. */
+    bool durable;               /* Unless --no-durable. */
+    char *unixctl_path;         /* --unixctl, or NULL. */
+    struct db_tls tls;
+};
+
+/* Parses the command line.  Prints help or version and exits if asked to, or
+ * says what is wrong with it and exits with status 1. */
+void options_parse(struct options *, int argc, char *argv[]);
+void options_uninit(struct options *);
+
+#endif /* options.h */

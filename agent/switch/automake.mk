@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+
+agent_libhnv_la_SOURCES += \
+	agent/switch/changes.c \
+	agent/switch/changes.h \
+	agent/switch/channel.c \
+	agent/switch/channel.h \
+	agent/switch/encode.c \
+	agent/switch/encode.h \
+	agent/switch/link.c \
+	agent/switch/readback.c \
+	agent/switch/readback.h \
+	agent/switch/space-stock.c \
+	agent/switch/space-stock.h \
+	agent/switch/switch.h

@@ -1,0 +1,923 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "switch/switch.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include "byte-order.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/hmap.h"
+#include "openvswitch/list.h"
+#include "openvswitch/ofp-errors.h"
+#include "openvswitch/ofp-flow.h"
+#include "openvswitch/ofp-msgs.h"
+#include "openvswitch/ofp-util.h"
+#include "openvswitch/ofpbuf.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "plan/plan.h"
+#include "switch/changes.h"
+#include "switch/channel.h"
+#include "switch/encode.h"
+#include "switch/readback.h"
+#include "switch/space-stock.h"
+#include "timeval.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(switch);
+
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 20);
+
+/* Queued bytes from which callers are asked to wait, and, well below that so
+ * that callers get their turn, from which repairing itself waits. */
+enum {
+    CONGESTED_BYTES = 1024 * 1024,
+    REPAIR_BYTES = 256 * 1024,
+};
+
+/* Received bytes after which the rest of the program gets its turn; it may be
+ * 150 MB that the switch has to say after a reconnect. */
+enum { RECEIVE_BUDGET_BYTES = 2 * 1024 * 1024 };
+
+/* Entries to look at per turn while repairing. */
+enum { REPAIR_BUDGET = 20000 };
+
+/* Time between reading back, while the switch refuses something. */
+enum { RETRY_MIN_MS = 1000, RETRY_MAX_MS = 30000 };
+
+/* Reading back a million flows takes the switch seconds.  With something that
+ * it keeps refusing, this is the factor of that time to wait in between. */
+enum { RETRY_PER_READBACK = 20 };
+
+/* A switch that owes an answer and says nothing for so long has lost it.  (A
+ * switch that says nothing at all is noticed earlier, by the channel.) */
+enum { ANSWER_TIMEOUT_MS = 60000 };
+
+/*
+ *     ┌────────► DOWN ◄──────────── from all: session lost ──────┐
+ *     │           │ session open                                 │
+ *     │           ▼                                              │
+ *     │       WAIT_PLAN      Nothing is touched.                 │
+ *     │           │ there is a plan                              │
+ *     │           ▼                                              │
+ *     │        READBACK ◄──────────────┐  What is there?         │
+ *     │           │ all flows are in   │                         │
+ *     │           ▼                    │ time to retry, after    │
+ *     │         REPAIR                 │ the switch refused      │
+ *     │           │ all sent           │ something               │
+ *     │           ▼                    │                         │
+ *     │         STEADY ────────────────┘  Differences are sent.  │
+ *     └──────────────────────────────────────────────────────────┘
+ *
+ * READBACK ends when the last part of the answer is there or by
+ * ANSWER_TIMEOUT_MS; REPAIR ends when all is queued, and waits on nothing but
+ * room to send.
+ *
+ * REPAIR's order is that of the whole: entries that are missing, the plan's
+ * difference, what nobody wants, a barrier.
+ *
+ * Trouble.  When the switch refuses something, it is no longer known what it
+ * has, so no number is acknowledged until it was read back, repaired, and
+ * refused nothing.  In the meantime all else is sent as ever.
+ *
+ * If it refuses a bundle, none of the bundle's flows are there, because of
+ * perhaps one.  Until the trouble is over, changes are then sent one by one
+ * instead: puts from the last table to the first, so that no flow leads to
+ * what is not there yet, then removals from first to last.  A host with all
+ * flows but one forwards for all but a few, while one without the bundle may
+ * forward for nobody. */
+enum link_state {
+    LINK_DOWN,
+    LINK_WAIT_PLAN,
+    LINK_READBACK,
+    LINK_REPAIR,
+    LINK_STEADY,
+};
+
+/* What a message said, for when the switch refuses it.  A bundle's commit has
+ * no text. */
+struct note {
+    struct hmap_node hmap_node; /* In switch_link's 'notes', by xid. */
+    struct ovs_list list_node;  /* In 'new_notes' or barrier's 'notes'. */
+    ovs_be32 xid;
+    char *text;
+};
+
+/* A barrier that the switch has not answered. */
+struct barrier {
+    struct ovs_list list_node;  /* In switch_link's 'barriers'. */
+    ovs_be32 xid;
+    uint64_t seq;               /* Acknowledged by the answer. */
+    bool ends_repair;
+    unsigned int n_errors;      /* 'n_errors_readback' of that repair. */
+    struct ovs_list notes;      /* Contains "struct note"s. */
+};
+
+struct switch_link {
+    struct space_source source;
+    struct channel *channel;
+    enum link_state state;
+    unsigned int session;       /* Of 'channel'. */
+
+    /* The plan that is wanted, NULL before the first, and the one that the
+     * switch was told last; they may be the same. */
+    struct plan *wanted;
+    struct plan *sent;
+
+    /* Keys whose flows go with the next flush, unless they are back. */
+    struct space_key *removals;
+    size_t n_removals, allocated_removals;
+
+    /* In LINK_READBACK and LINK_REPAIR. */
+    struct readback *readback;
+    ovs_be32 dump_xid;
+    bool plan_repaired;
+
+    /* Between LINK_DOWN and the loss of the session. */
+    struct space_stock *stock;
+    bool unfenced;              /* Sent something since the last barrier. */
+    struct ovs_list barriers;   /* Contains "struct barrier"s, oldest first. */
+    struct hmap notes;
+    struct ovs_list new_notes;  /* Since the last barrier. */
+    uint32_t next_bundle_id;
+    long long int answer_deadline;
+
+    /* Acknowledgement. */
+    uint64_t flushed, acked;
+
+    /* Trouble. */
+    bool trouble;
+    bool one_by_one;
+    unsigned int n_errors;      /* In all. */
+    unsigned int n_errors_readback; /* When the last readback started. */
+    long long int retry_at;
+    int backoff_ms;
+    char *last_error;           /* NULL if there was none. */
+
+    /* Figures for people. */
+    uint64_t n_puts, n_removes, n_bundles, n_bad, n_sessions, n_readbacks;
+    long long int readback_started;
+    long long int readback_ms;  /* Until repaired and acknowledged. */
+    size_t readback_flows, readback_missing;
+};
+
+static void link_up__(struct switch_link *);
+static void link_down__(struct switch_link *);
+static void link_start_readback__(struct switch_link *);
+static void link_repair__(struct switch_link *);
+static void link_receive__(struct switch_link *);
+static void link_take__(struct switch_link *, struct ofpbuf *);
+static void link_take_dump__(struct switch_link *, struct ofpbuf *);
+static void link_take_barrier__(struct switch_link *, ovs_be32 xid);
+static void link_take_error__(struct switch_link *, const struct ofp_header *);
+static void link_trouble__(struct switch_link *, char *why);
+static void link_send_space__(struct switch_link *, const struct space_key *);
+static void link_send_pending__(struct switch_link *);
+static void link_send_changes__(struct switch_link *, const struct changes *);
+static void link_send_barrier__(struct switch_link *, bool ends_repair);
+static void link_adopt_sent__(struct switch_link *);
+static void notes_destroy__(struct switch_link *, struct ovs_list *);
+
+static bool
+link_is_up__(const struct switch_link *sw)
+{
+    return sw->state == LINK_READBACK || sw->state == LINK_REPAIR
+           || sw->state == LINK_STEADY;
+}
+
+struct switch_link *
+switch_create(const struct space_source *source)
+{
+    struct switch_link *sw = xzalloc(sizeof *sw);
+
+    sw->source = *source;
+    sw->channel = channel_create(1u << OFP15_VERSION | 1u << OFP14_VERSION);
+    ovs_list_init(&sw->barriers);
+    ovs_list_init(&sw->new_notes);
+    hmap_init(&sw->notes);
+    return sw;
+}
+
+void
+switch_destroy(struct switch_link *sw)
+{
+    if (!sw) {
+        return;
+    }
+    link_down__(sw);
+    channel_destroy(sw->channel);
+    if (sw->sent != sw->wanted) {
+        plan_destroy(sw->sent);
+    }
+    plan_destroy(sw->wanted);
+    hmap_destroy(&sw->notes);
+    free(sw->removals);
+    free(sw->last_error);
+    free(sw);
+}
+
+void
+switch_set_target(struct switch_link *sw, const char *target)
+{
+    if (!nullable_string_is_equal(target, channel_target(sw->channel))) {
+        link_down__(sw);
+        channel_set_target(sw->channel, target);
+    }
+}
+
+void
+switch_run(struct switch_link *sw)
+{
+    channel_run(sw->channel);
+    link_receive__(sw);
+
+    long long int now = time_msec();
+
+    switch (sw->state) {
+    case LINK_DOWN:
+        break;
+
+    case LINK_WAIT_PLAN:
+        if (sw->wanted) {
+            link_start_readback__(sw);
+        }
+        break;
+
+    case LINK_READBACK:
+        break;
+
+    case LINK_REPAIR:
+        link_repair__(sw);
+        break;
+
+    case LINK_STEADY:
+        if (sw->trouble && now >= sw->retry_at) {
+            link_start_readback__(sw);
+        }
+        break;
+    }
+
+    if (link_is_up__(sw) && now >= sw->answer_deadline) {
+        VLOG_WARN_RL(&rl, "%s: the switch owes an answer for %d seconds; "
+                     "reconnecting", channel_target(sw->channel),
+                     ANSWER_TIMEOUT_MS / 1000);
+        channel_reconnect(sw->channel);
+        link_down__(sw);
+    }
+    channel_push(sw->channel);
+}
+
+void
+switch_wait(struct switch_link *sw)
+{
+    channel_wait(sw->channel);
+    if (channel_is_open(sw->channel)
+        && (sw->state == LINK_DOWN
+            || sw->session != channel_session(sw->channel))) {
+        poll_immediate_wake();
+    }
+    if (sw->state == LINK_WAIT_PLAN && sw->wanted) {
+        poll_immediate_wake();
+    }
+    if (sw->state == LINK_REPAIR
+        && channel_queued_bytes(sw->channel) < REPAIR_BYTES) {
+        poll_immediate_wake();
+    }
+    if (sw->state == LINK_STEADY && sw->trouble) {
+        poll_timer_wait_until(sw->retry_at);
+    }
+    if (link_is_up__(sw)) {
+        poll_timer_wait_until(sw->answer_deadline);
+    }
+}
+
+/* What is wanted. */
+
+void
+switch_space_put(struct switch_link *sw, const struct space_entry *e)
+{
+    uint8_t buf[SPACE_STOCK_MESSAGE_MAX];
+    size_t size;
+
+    if (!link_is_up__(sw)) {
+        return;
+    }
+    size = space_stock_put(sw->stock, e, buf);
+    if (!size) {
+        /* It may have had a flow before, with another PA. */
+        switch_space_remove(sw, &e->key);
+        return;
+    }
+    channel_put(sw->channel, buf, size);
+    sw->unfenced = true;
+    sw->n_puts++;
+}
+
+void
+switch_space_remove(struct switch_link *sw, const struct space_key *key)
+{
+    if (!link_is_up__(sw)) {
+        return;
+    }
+    if (sw->n_removals >= sw->allocated_removals) {
+        sw->removals = x2nrealloc(sw->removals, &sw->allocated_removals,
+                                  sizeof *sw->removals);
+    }
+    sw->removals[sw->n_removals++] = *key;
+}
+
+void
+switch_set_plan(struct switch_link *sw, struct plan *plan)
+{
+    if (sw->wanted != sw->sent) {
+        plan_destroy(sw->wanted);
+    }
+    sw->wanted = plan;
+}
+
+uint64_t
+switch_flush(struct switch_link *sw)
+{
+    sw->flushed++;
+    if (sw->state != LINK_STEADY) {
+        /* The barrier at the end of the repair acknowledges it. */
+        return sw->flushed;
+    }
+
+    link_send_pending__(sw);
+    if (sw->unfenced) {
+        link_send_barrier__(sw, false);
+    } else if (!ovs_list_is_empty(&sw->barriers)) {
+        struct barrier *last = CONTAINER_OF(ovs_list_back(&sw->barriers),
+                                            struct barrier, list_node);
+
+        last->seq = sw->flushed;
+    } else if (!sw->trouble) {
+        sw->acked = sw->flushed;
+    }
+    channel_push(sw->channel);
+    return sw->flushed;
+}
+
+uint64_t
+switch_acked(const struct switch_link *sw)
+{
+    return sw->acked;
+}
+
+bool
+switch_is_congested(const struct switch_link *sw)
+{
+    return channel_queued_bytes(sw->channel) > CONGESTED_BYTES;
+}
+
+const struct plan *
+switch_plan(const struct switch_link *sw)
+{
+    return sw->wanted;
+}
+
+/* The session. */
+
+static void
+link_up__(struct switch_link *sw)
+{
+    sw->session = channel_session(sw->channel);
+    sw->stock = space_stock_create(channel_version(sw->channel));
+    sw->state = LINK_WAIT_PLAN;
+    sw->n_sessions++;
+    VLOG_INFO("%s: connected (%s)%s", channel_target(sw->channel),
+              ofputil_version_to_string(channel_version(sw->channel)),
+              sw->wanted ? "" : ", waiting for a policy");
+}
+
+/* All that depends on the session goes; what is wanted stays. */
+static void
+link_down__(struct switch_link *sw)
+{
+    struct barrier *b;
+
+    if (sw->state == LINK_DOWN) {
+        return;
+    }
+    VLOG_INFO("%s: session lost; flows stay on the switch as they are",
+              channel_target(sw->channel));
+    sw->state = LINK_DOWN;
+    LIST_FOR_EACH_POP (b, list_node, &sw->barriers) {
+        notes_destroy__(sw, &b->notes);
+        free(b);
+    }
+    notes_destroy__(sw, &sw->new_notes);
+    readback_destroy(sw->readback);
+    sw->readback = NULL;
+    space_stock_destroy(sw->stock);
+    sw->stock = NULL;
+    sw->n_removals = 0;
+    sw->unfenced = false;
+    sw->trouble = sw->one_by_one = false;
+}
+
+static void
+link_start_readback__(struct switch_link *sw)
+{
+    struct ofputil_flow_stats_request request = {
+        .out_port = OFPP_ANY,
+        .out_group = OFPG_ANY,
+        .table_id = OFPTT_ALL,
+    };
+    enum ofputil_protocol protocol = ofputil_protocol_from_ofp_version(
+        channel_version(sw->channel));
+
+    match_init_catchall(&request.match);
+
+    struct ofpbuf *msg = ofputil_encode_flow_stats_request(&request, protocol);
+    const struct ofp_header *oh = msg->data;
+
+    sw->dump_xid = oh->xid;
+    channel_send(sw->channel, msg);
+
+    sw->readback = readback_create(&sw->source,
+                                   channel_version(sw->channel));
+    sw->plan_repaired = false;
+    sw->n_errors_readback = sw->n_errors;
+    sw->readback_started = time_msec();
+    sw->answer_deadline = time_msec() + ANSWER_TIMEOUT_MS;
+    sw->n_readbacks++;
+    sw->state = LINK_READBACK;
+}
+
+/* Sends what the switch lacks, as far as there is room, in order. */
+static void
+link_repair__(struct switch_link *sw)
+{
+    struct space_key key;
+
+    for (int i = 0; i < REPAIR_BUDGET; i++) {
+        if (channel_queued_bytes(sw->channel) >= REPAIR_BYTES) {
+            return;
+        }
+        if (readback_next_missing(sw->readback, &key)) {
+            struct space_entry e;
+
+            if (sw->source.find(&key, &e, sw->source.aux)) {
+                switch_space_put(sw, &e);
+            }
+        } else if (!sw->plan_repaired) {
+            struct changes changes;
+
+            changes_init(&changes, channel_version(sw->channel));
+            readback_compare(sw->readback, sw->wanted, &changes);
+            link_send_changes__(sw, &changes);
+            changes_uninit(&changes);
+            link_adopt_sent__(sw);
+            sw->plan_repaired = true;
+        } else if (readback_next_gone(sw->readback, &key)) {
+            link_send_space__(sw, &key);
+        } else {
+            /* What has changed since the plan was compared. */
+            link_send_pending__(sw);
+            link_send_barrier__(sw, true);
+            readback_destroy(sw->readback);
+            sw->readback = NULL;
+            sw->state = LINK_STEADY;
+            return;
+        }
+    }
+}
+
+/* Sending. */
+
+/* Removes the flow for 'key', unless it is wanted by now. */
+static void
+link_send_space__(struct switch_link *sw, const struct space_key *key)
+{
+    struct space_entry e;
+    uint8_t buf[SPACE_STOCK_MESSAGE_MAX];
+
+    if (!sw->source.find(key, &e, sw->source.aux)
+        || !space_stock_has_flow(&e)) {
+        size_t size = space_stock_remove(sw->stock, key, buf);
+
+        if (size) {
+            channel_put(sw->channel, buf, size);
+            sw->unfenced = true;
+            sw->n_removes++;
+        }
+    }
+}
+
+/* Sends the plan's difference, then the removals.  Entries that were put are
+ * already sent. */
+static void
+link_send_pending__(struct switch_link *sw)
+{
+    if (sw->wanted != sw->sent) {
+        struct plan_delta *delta = plan_diff(sw->sent, sw->wanted);
+        struct changes changes;
+
+        changes_init(&changes, channel_version(sw->channel));
+        changes_add_delta(&changes, delta);
+        link_send_changes__(sw, &changes);
+        changes_uninit(&changes);
+        plan_delta_destroy(delta);
+        link_adopt_sent__(sw);
+    }
+
+    for (size_t i = 0; i < sw->n_removals; i++) {
+        link_send_space__(sw, &sw->removals[i]);
+    }
+    sw->n_removals = 0;
+    free(sw->removals);
+    sw->removals = NULL;
+    sw->allocated_removals = 0;
+}
+
+static void
+link_adopt_sent__(struct switch_link *sw)
+{
+    if (sw->sent != sw->wanted) {
+        plan_destroy(sw->sent);
+        sw->sent = sw->wanted;
+    }
+}
+
+static void
+link_note__(struct switch_link *sw, ovs_be32 xid, const char *text)
+{
+    struct note *note = xmalloc(sizeof *note);
+
+    note->xid = xid;
+    note->text = nullable_xstrdup(text);
+    hmap_insert(&sw->notes, &note->hmap_node, (OVS_FORCE uint32_t) xid);
+    ovs_list_push_back(&sw->new_notes, &note->list_node);
+}
+
+static void
+link_send_change__(struct switch_link *sw, const struct change *change,
+                   const uint32_t *bundle_id)
+{
+    const struct ofp_header *oh = change->msg->data;
+
+    link_note__(sw, oh->xid, change->text);
+    if (bundle_id) {
+        channel_send(sw->channel,
+                     encode_bundle_add(*bundle_id, change->msg,
+                                       channel_version(sw->channel)));
+    } else {
+        channel_put(sw->channel, change->msg->data, change->msg->size);
+    }
+}
+
+static void
+link_send_bundle__(struct switch_link *sw, const struct changes *changes)
+{
+    enum ofp_version version = channel_version(sw->channel);
+    uint32_t id = sw->next_bundle_id++;
+
+    channel_send(sw->channel,
+                 encode_bundle_control(id, OFPBCT_OPEN_REQUEST, version));
+    for (size_t i = 0; i < changes->n_puts; i++) {
+        link_send_change__(sw, &changes->puts[i], &id);
+    }
+    for (size_t i = 0; i < changes->n_removes; i++) {
+        link_send_change__(sw, &changes->removes[i], &id);
+    }
+
+    struct ofpbuf *commit = encode_bundle_control(id, OFPBCT_COMMIT_REQUEST,
+                                                  version);
+    const struct ofp_header *oh = commit->data;
+
+    link_note__(sw, oh->xid, NULL);
+    channel_send(sw->channel, commit);
+    sw->n_bundles++;
+}
+
+/* See "Trouble" at the top. */
+static void
+link_send_one_by_one__(struct switch_link *sw, const struct changes *changes)
+{
+    for (size_t i = changes->n_puts; i-- > 0; ) {
+        link_send_change__(sw, &changes->puts[i], NULL);
+    }
+    for (size_t i = 0; i < changes->n_removes; i++) {
+        link_send_change__(sw, &changes->removes[i], NULL);
+    }
+}
+
+static void
+link_send_changes__(struct switch_link *sw, const struct changes *changes)
+{
+    sw->n_bad += changes->n_bad;
+    if (changes_is_empty(changes)) {
+        return;
+    }
+    if (sw->one_by_one) {
+        link_send_one_by_one__(sw, changes);
+    } else {
+        link_send_bundle__(sw, changes);
+    }
+    sw->unfenced = true;
+}
+
+static void
+link_send_barrier__(struct switch_link *sw, bool ends_repair)
+{
+    struct ofpbuf *msg = ofputil_encode_barrier_request(
+        channel_version(sw->channel));
+    const struct ofp_header *oh = msg->data;
+    struct barrier *b = xmalloc(sizeof *b);
+
+    b->xid = oh->xid;
+    b->seq = sw->flushed;
+    b->ends_repair = ends_repair;
+    b->n_errors = sw->n_errors_readback;
+    ovs_list_init(&b->notes);
+    ovs_list_push_back_all(&b->notes, &sw->new_notes);
+    ovs_list_push_back(&sw->barriers, &b->list_node);
+
+    if (ovs_list_is_singleton(&sw->barriers)) {
+        sw->answer_deadline = time_msec() + ANSWER_TIMEOUT_MS;
+    }
+    channel_send(sw->channel, msg);
+    sw->unfenced = false;
+}
+
+/* Receiving. */
+
+static void
+link_receive__(struct switch_link *sw)
+{
+    size_t budget = RECEIVE_BUDGET_BYTES;
+    struct ofpbuf *msg;
+
+    do {
+        msg = channel_recv(sw->channel);
+
+        /* The session may have come or gone while receiving. */
+        bool open = channel_is_open(sw->channel);
+
+        if (sw->state != LINK_DOWN
+            && (!open || sw->session != channel_session(sw->channel))) {
+            link_down__(sw);
+        }
+        if (sw->state == LINK_DOWN && open) {
+            link_up__(sw);
+        }
+        if (msg) {
+            budget -= MIN(budget, msg->size);
+            link_take__(sw, msg);
+            ofpbuf_delete(msg);
+        }
+    } while (msg && budget);
+}
+
+static void
+link_take__(struct switch_link *sw, struct ofpbuf *msg)
+{
+    const struct ofp_header *oh = msg->data;
+    enum ofptype type;
+
+    if (ofptype_decode(&type, oh)) {
+        return;
+    }
+    sw->answer_deadline = time_msec() + ANSWER_TIMEOUT_MS;
+
+    if (type == OFPTYPE_FLOW_STATS_REPLY) {
+        link_take_dump__(sw, msg);
+    } else if (type == OFPTYPE_BARRIER_REPLY) {
+        link_take_barrier__(sw, oh->xid);
+    } else if (type == OFPTYPE_ERROR) {
+        link_take_error__(sw, oh);
+    }
+    /* The rest is of no interest: answers to bundle control that say yes,
+     * packets and events that this agent did not ask for. */
+}
+
+static void
+link_take_dump__(struct switch_link *sw, struct ofpbuf *msg)
+{
+    const struct ofp_header *oh = msg->data;
+    bool done;
+
+    if (sw->state != LINK_READBACK || oh->xid != sw->dump_xid) {
+        return;
+    }
+    if (!readback_take(sw->readback, msg, &done)) {
+        /* Nothing can be said about what is on the switch. */
+        VLOG_WARN_RL(&rl, "%s: the switch reports its flows in a way that is "
+                     "not understood; reconnecting",
+                     channel_target(sw->channel));
+        channel_reconnect(sw->channel);
+        link_down__(sw);
+        return;
+    }
+    if (done) {
+        sw->readback_flows = readback_n_flows(sw->readback);
+        sw->readback_missing = readback_n_missing(sw->readback);
+        sw->state = LINK_REPAIR;
+    }
+}
+
+static void
+link_take_barrier__(struct switch_link *sw, ovs_be32 xid)
+{
+    struct barrier *b;
+
+    /* Barriers are answered in order.  One that is not the oldest says that
+     * answers before it got lost, which a working switch does not do, but
+     * says no less. */
+    LIST_FOR_EACH (b, list_node, &sw->barriers) {
+        if (b->xid == xid) {
+            break;
+        }
+    }
+    if (!b) {
+        return;
+    }
+
+    struct barrier *done;
+    bool last;
+
+    do {
+        done = CONTAINER_OF(ovs_list_pop_front(&sw->barriers),
+                            struct barrier, list_node);
+        last = done->xid == xid;
+        if (done->ends_repair) {
+            sw->readback_ms = time_msec() - sw->readback_started;
+            if (sw->n_errors == done->n_errors) {
+                if (sw->trouble) {
+                    VLOG_INFO("%s: the switch has taken everything that it "
+                              "had refused", channel_target(sw->channel));
+                }
+                sw->trouble = sw->one_by_one = false;
+                sw->backoff_ms = 0;
+            }
+        }
+        if (!sw->trouble) {
+            sw->acked = MAX(sw->acked, done->seq);
+        }
+        notes_destroy__(sw, &done->notes);
+        free(done);
+    } while (!last);
+}
+
+/* Trouble. */
+
+/* Names the flow in a flow_mod of which only the start may be there. */
+static char *
+link_describe__(const struct ofpbuf *payload)
+{
+    struct ofp_header oh;
+    struct ofp11_flow_mod fm;
+    size_t ofs = 0;
+
+    enum { TYPE_FLOW_MOD = 14, TYPE_BUNDLE_ADD = 34, BUNDLE_ADD_BYTES = 16 };
+
+    if (payload->size < sizeof oh) {
+        return xstrdup("a message");
+    }
+    memcpy(&oh, payload->data, sizeof oh);
+    if (oh.type == TYPE_BUNDLE_ADD
+        && payload->size >= BUNDLE_ADD_BYTES + sizeof oh) {
+        ofs = BUNDLE_ADD_BYTES;
+        memcpy(&oh, (uint8_t *) payload->data + ofs, sizeof oh);
+    }
+    if (oh.type != TYPE_FLOW_MOD
+        || payload->size < ofs + sizeof oh + sizeof fm) {
+        return xasprintf("a message of type %"PRIu8, oh.type);
+    }
+    memcpy(&fm, (uint8_t *) payload->data + ofs + sizeof oh, sizeof fm);
+    return xasprintf("a flow in table %"PRIu8", priority %"PRIu16
+                     ", cookie 0x%"PRIx64,
+                     fm.table_id, ntohs(fm.priority), ntohll(fm.cookie));
+}
+
+static struct note *
+link_find_note__(const struct switch_link *sw, ovs_be32 xid)
+{
+    struct note *note;
+
+    HMAP_FOR_EACH_WITH_HASH (note, hmap_node, (OVS_FORCE uint32_t) xid,
+                             &sw->notes) {
+        if (note->xid == xid) {
+            return note;
+        }
+    }
+    return NULL;
+}
+
+static void
+link_take_error__(struct switch_link *sw, const struct ofp_header *oh)
+{
+    struct ofpbuf payload;
+    enum ofperr error = ofperr_decode_msg(oh, &payload);
+    const struct note *note = link_find_note__(sw, oh->xid);
+    const char *name = error ? ofperr_to_string(error) : "unknown error";
+
+    if (note && !note->text) {
+        sw->one_by_one = true;
+        link_trouble__(sw, xasprintf("a bundle (%s); its flows follow one by "
+                                     "one", name));
+    } else {
+        char *what = (note ? xstrdup(note->text)
+                      : error ? link_describe__(&payload)
+                      : xstrdup("a message"));
+
+        link_trouble__(sw, xasprintf("%s (%s, xid 0x%"PRIx32")", what, name,
+                                     ntohl(oh->xid)));
+        free(what);
+    }
+    if (error) {
+        ofpbuf_uninit(&payload);
+    }
+}
+
+/* Takes over 'what', which was refused. */
+static void
+link_trouble__(struct switch_link *sw, char *what)
+{
+    sw->n_errors++;
+    VLOG_WARN_RL(&rl, "%s: the switch refused %s",
+                 channel_target(sw->channel), what);
+    free(sw->last_error);
+    sw->last_error = what;
+
+    if (!sw->trouble || sw->retry_at <= sw->readback_started) {
+        sw->backoff_ms = (sw->backoff_ms
+                          ? MIN(2 * sw->backoff_ms, RETRY_MAX_MS)
+                          : RETRY_MIN_MS);
+        sw->retry_at = time_msec() + MAX(sw->backoff_ms, sw->readback_ms
+                                                         * RETRY_PER_READBACK);
+        sw->trouble = true;
+    }
+}
+
+static void
+notes_destroy__(struct switch_link *sw, struct ovs_list *list)
+{
+    struct note *note;
+
+    LIST_FOR_EACH_POP (note, list_node, list) {
+        hmap_remove(&sw->notes, &note->hmap_node);
+        free(note->text);
+        free(note);
+    }
+}
+
+/* For people. */
+
+static const char *
+link_state_name__(enum link_state state)
+{
+    switch (state) {
+    case LINK_DOWN: return "not connected";
+    case LINK_WAIT_PLAN: return "connected, waiting for a policy";
+    case LINK_READBACK: return "reading back what the switch has";
+    case LINK_REPAIR: return "repairing what the switch has";
+    case LINK_STEADY: return "steady";
+    }
+    OVS_NOT_REACHED();
+}
+
+void
+switch_format_status(const struct switch_link *sw, struct ds *s)
+{
+    const char *target = channel_target(sw->channel);
+
+    ds_put_format(s, "state: %s%s\n", link_state_name__(sw->state),
+                  sw->trouble ? ", trouble" : "");
+    ds_put_format(s, "target: %s\n", target ? target : "none");
+    if (sw->state != LINK_DOWN) {
+        ds_put_format(s, "version: %s\n",
+                      ofputil_version_to_string(
+                          channel_version(sw->channel)));
+    }
+    ds_put_cstr(s, "backend: stock\n");
+    ds_put_format(s, "rule flows wanted: %"PRIuSIZE" (%"PRIu64
+                  " not understood so far)\n",
+                  sw->wanted ? sw->wanted->n : 0, sw->n_bad);
+    ds_put_format(s, "space flows sent: %"PRIu64" put, %"PRIu64" removed\n",
+                  sw->n_puts, sw->n_removes);
+    ds_put_format(s, "bundles sent: %"PRIu64"\n", sw->n_bundles);
+    ds_put_format(s, "flushed: %"PRIu64"\nacknowledged: %"PRIu64"\n",
+                  sw->flushed, sw->acked);
+    ds_put_format(s, "queued: %"PRIuSIZE" bytes\n",
+                  channel_queued_bytes(sw->channel));
+    ds_put_format(s, "sessions: %"PRIu64"\nreadbacks: %"PRIu64"\n",
+                  sw->n_sessions, sw->n_readbacks);
+    if (sw->n_readbacks) {
+        ds_put_format(s, "last readback: %"PRIuSIZE" flows found, %"PRIuSIZE
+                      " space flows missing, %lld ms until repaired\n",
+                      sw->readback_flows, sw->readback_missing,
+                      sw->readback_ms);
+    }
+    ds_put_format(s, "errors: %u\n", sw->n_errors);
+    if (sw->last_error) {
+        ds_put_format(s, "last error: refused %s\n", sw->last_error);
+    }
+    if (sw->trouble) {
+        ds_put_format(s, "next attempt in: %lld ms\n",
+                      MAX(0, sw->retry_at - time_msec()));
+    }
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef SWITCH_SPACE_STOCK_H
+#define SWITCH_SPACE_STOCK_H 1
+
+/* Space entries as flows, which any Open vSwitch takes.
+ *
+ *   TABLE_SPACE_CA    reg0=VSID, reg2=CA       -> xreg4=MAC, where
+ *   TABLE_SPACE_MAC   reg0=VSID, dl_dst=MAC    -> where
+ *
+ * "Where" is reg3=PA, reg4=encapsulation.  For this host it is nothing after
+ * a CA, whose local port is found by the MAC, and reg4=0 after a MAC.
+ *
+ * There may be a million, so a flow of each shape is encoded once, by the
+ * library; a particular entry's message is a copy of that with its values
+ * written over.
+ *
+ * A subject of one thread at a time. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "model/space.h"
+#include "openflow/openflow-common.h"
+
+struct ofputil_flow_stats;
+struct space_stock;
+
+/* No message made here is longer. */
+#define SPACE_STOCK_MESSAGE_MAX 256
+
+struct space_stock *space_stock_create(enum ofp_version);
+void space_stock_destroy(struct space_stock *);
+
+/* False for an entry that has no flow: an IPv6 CA or PA, for which the
+ * pipeline has no tables yet. */
+bool space_stock_has_flow(const struct space_entry *);
+
+/* Write a message to 'buf' and return its size, zero if there is none. */
+size_t space_stock_put(const struct space_stock *, const struct space_entry *,
+                       uint8_t buf[SPACE_STOCK_MESSAGE_MAX]);
+size_t space_stock_remove(const struct space_stock *,
+                          const struct space_key *,
+                          uint8_t buf[SPACE_STOCK_MESSAGE_MAX]);
+
+/* True if space entries' flows are in 'table'. */
+bool space_stock_owns_table(uint8_t table);
+
+/* If the flow identified by the table, priority and match of 'fs' is that of
+ * a space entry, stores the entry's key. */
+bool space_stock_decode_key(const struct ofputil_flow_stats *,
+                            struct space_key *ret_key);
+
+/* True if the flow, which is of the entry's key, is just as wanted. */
+bool space_stock_is_same(const struct ofputil_flow_stats *,
+                         const struct space_entry *);
+
+#endif /* switch/space-stock.h */

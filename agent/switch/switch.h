@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef SWITCH_SWITCH_H
+#define SWITCH_SWITCH_H 1
+
+/* The OpenFlow session with the integration bridge.
+ *
+ * Told what is wanted (a plan, and space entries one by one), it makes the
+ * switch have that, and tells when the switch has.  It keeps the connection,
+ * and after each reconnect reads back what is there and changes the
+ * difference only.
+ *
+ * Order on the switch is make-before-break: space entries that are new or
+ * changed, then the plan's difference as one atomic bundle, then space entries
+ * that are gone, then a barrier.
+ *
+ * Threads: one, the one that runs the main loop. */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "model/space.h"
+
+struct ds;
+struct plan;
+struct switch_link;
+
+/* Where the wanted space entries are read from when all of them are needed,
+ * after a reconnect.  The entries are those that were put and not removed. */
+struct space_source {
+    /* Writes '*ret_entry' and returns true if there is one. */
+    bool (*find)(const struct space_key *, struct space_entry *ret_entry,
+                 void *aux);
+    void (*for_each)(void (*cb)(const struct space_entry *, void *cb_aux),
+                     void *cb_aux, void *aux);
+    void *aux;
+};
+
+struct switch_link *switch_create(const struct space_source *);
+void switch_destroy(struct switch_link *);
+
+/* Connects to 'target', an OpenFlow connection method such as
+ * "unix:/run/openvswitch/br-int.mgmt"; NULL disconnects and stays so. */
+void switch_set_target(struct switch_link *, const char *target);
+
+void switch_run(struct switch_link *);
+void switch_wait(struct switch_link *);
+
+/* Wanted changes.  While there is no session these cost nothing: what is
+ * wanted is then found through the space source. */
+void switch_space_put(struct switch_link *, const struct space_entry *);
+void switch_space_remove(struct switch_link *, const struct space_key *);
+
+/* Adopts 'plan', sorted, which the switch link then owns. */
+void switch_set_plan(struct switch_link *, struct plan *);
+
+/* Sends what was wanted since the last call.  Returns a number that
+ * switch_acked() reaches once the switch holds all of it. */
+uint64_t switch_flush(struct switch_link *);
+uint64_t switch_acked(const struct switch_link *);
+
+/* True if so much waits to be sent that the caller should let it drain before
+ * it asks for more. */
+bool switch_is_congested(const struct switch_link *);
+
+/* For people: state of the session, counts. */
+void switch_format_status(const struct switch_link *, struct ds *);
+const struct plan *switch_plan(const struct switch_link *);
+
+#endif /* switch/switch.h */

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+
+agent_libhnv_la_SOURCES += \
+	agent/util/addr.c \
+	agent/util/addr.h \
+	agent/util/diag.c \
+	agent/util/diag.h

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+
+# HNV_CHECK_OVS
+# -------------
+# Finds the source of Open vSwitch, a directory or a tarball, that the build
+# unpacks and compiles in the build tree (see ovs.mk).
+#
+# Outputs: OVS_SOURCE, what to build from; OVS_BUILD, where a built tree is or
+# will be; the conditional OVS_PREBUILT.
+AC_DEFUN([HNV_CHECK_OVS], [
+  AC_ARG_WITH([ovs-source],
+    [AS_HELP_STRING([--with-ovs-source=DIR|TARBALL],
+      [source of Open vSwitch
+       [/usr/src/openvswitch/openvswitch.tar.gz, of openvswitch-source]])],
+    [OVS_SOURCE=$withval],
+    [OVS_SOURCE=/usr/src/openvswitch/openvswitch.tar.gz])
+  AC_ARG_WITH([ovs-build],
+    [AS_HELP_STRING([--with-ovs-build=DIR],
+      [use the tree that another build directory of this project made
+       (its "ovs" folder) instead of building Open vSwitch again])],
+    [OVS_BUILD=$withval], [OVS_BUILD=])
+
+  AC_MSG_CHECKING([for the source of Open vSwitch])
+  AS_CASE([$OVS_SOURCE],
+    [yes | no | ''],
+      [AC_MSG_ERROR([--with-ovs-source needs a directory or a tarball])],
+    [/*], [],
+    [OVS_SOURCE=`pwd`/$OVS_SOURCE])
+  AS_IF([test -n "$OVS_BUILD"],
+    [AS_IF([test -f "$OVS_BUILD/ovsdb/.libs/libovsdb.a"], [],
+       [AC_MSG_ERROR([--with-ovs-build: $OVS_BUILD holds no built Open vSwitch
+(no ovsdb/.libs/libovsdb.a)])])
+     OVS_BUILD=`cd "$OVS_BUILD" && pwd`
+     AC_MSG_RESULT([built in $OVS_BUILD])],
+    [test -f "$OVS_SOURCE/lib/ovsdb-idl.c" && test -x "$OVS_SOURCE/configure"],
+    [AC_MSG_RESULT([$OVS_SOURCE])],
+    [test -d "$OVS_SOURCE"],
+    [AC_MSG_ERROR([$OVS_SOURCE is not the source of an Open vSwitch release
+(it lacks lib/ovsdb-idl.c or configure)])],
+    [test -f "$OVS_SOURCE"],
+    [AC_MSG_RESULT([$OVS_SOURCE])],
+    [AC_MSG_ERROR([$OVS_SOURCE: not found.
+Install openvswitch-source (Debian), or name a source tree or tarball of Open
+vSwitch with --with-ovs-source=DIR|TARBALL])])
+  AM_CONDITIONAL([OVS_PREBUILT], [test -n "$OVS_BUILD"])
+  AS_IF([test -n "$OVS_BUILD"], [], [OVS_BUILD='$(abs_top_builddir)/ovs'])
+  AC_SUBST([OVS_SOURCE])
+  AC_SUBST([OVS_BUILD])
+])
+
+# HNV_CHECK_SANITIZERS
+# --------------------
+# --enable-sanitizers builds everything, Open vSwitch's libraries included,
+# with the address and undefined-behaviour sanitizers.
+AC_DEFUN([HNV_CHECK_SANITIZERS], [
+  AC_ARG_ENABLE([sanitizers],
+    [AS_HELP_STRING([--enable-sanitizers],
+      [build with -fsanitize=address,undefined])],
+    [], [enable_sanitizers=no])
+  SANITIZE_CFLAGS=
+  AS_IF([test "$enable_sanitizers" = yes],
+    [SANITIZE_CFLAGS='-fsanitize=address,undefined -fno-omit-frame-pointer'])
+  AC_SUBST([SANITIZE_CFLAGS])
+])
+
+# HNV_CHECK_WARNINGS
+# ------------------
+AC_DEFUN([HNV_CHECK_WARNINGS], [
+  AC_ARG_ENABLE([Werror],
+    [AS_HELP_STRING([--enable-Werror], [treat warnings as errors])],
+    [], [enable_Werror=no])
+  WARNING_CFLAGS=
+  for flag in -Wall -Wextra -Wshadow -Wformat=2 -Wformat-security \
+      -Wpointer-arith -Wstrict-prototypes -Wold-style-definition \
+      -Wmissing-prototypes -Wswitch-enum -Wbad-function-cast -Wundef \
+      -Wwrite-strings -Wduplicated-cond -Wlogical-op -Wvla \
+      -Wno-sign-compare -Wno-format-nonliteral; do
+    AC_MSG_CHECKING([whether $CC accepts $flag])
+    hnv_save_CFLAGS=$CFLAGS
+    CFLAGS="$CFLAGS -Werror $flag"
+    AC_COMPILE_IFELSE([AC_LANG_PROGRAM([], [])],
+      [AC_MSG_RESULT([yes]); WARNING_CFLAGS="$WARNING_CFLAGS $flag"],
+      [AC_MSG_RESULT([no])])
+    CFLAGS=$hnv_save_CFLAGS
+  done
+  AS_IF([test "$enable_Werror" = yes],
+    [WARNING_CFLAGS="$WARNING_CFLAGS -Werror"])
+  AC_SUBST([WARNING_CFLAGS])
+])

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "compile/compile.h"
+#include <string.h>
+#include "compile/pipeline.h"
+#include "host/host-view.h"
+#include "model/rules.h"
+#include "openvswitch/ofp-actions.h"
+#include "openvswitch/ofp-flow.h"
+#include "plan/plan.h"
+#include "unit.h"
+#include "util.h"
+
+/* One network with two subnets, and a port in the first; built by hand, as the
+ * compiler neither knows nor cares where rules come from. */
+struct fixture {
+    struct rules rules;
+    struct rules_subnet subnets[2];
+    struct rules_prefix prefixes[2];
+    struct space_where flood[2];
+    struct rules_port ports[1];
+    struct in6_addr pas[1];
+    struct host_view *host;
+    struct compiled *compiled;
+};
+
+static struct in6_addr
+addr(const char *s)
+{
+    struct in6_addr a;
+
+    ck_assert(addr_parse(s, &a));
+    return a;
+}
+
+static void
+fixture_init(struct fixture *f)
+{
+    memset(f, 0, sizeof *f);
+    for (int i = 0; i < 2; i++) {
+        struct rules_prefix *p = &f->prefixes[i];
+
+        ck_assert(addr_prefix_parse(i ? "10.1.2.0/24" : "10.1.1.0/24",
+                                    &p->net));
+        p->gateway = addr(i ? "10.1.2.1" : "10.1.1.1");
+        f->subnets[i] = (struct rules_subnet) {
+            .row.parts[0] = i + 1,
+            .name = CONST_CAST(char *, "s"),
+            .vsid = 5001 + i,
+            .domain = 5001,
+            .routed = true,
+            .prefixes = p,
+            .n_prefixes = 1,
+        };
+    }
+    f->flood[0] = (struct space_where) { SPACE_VXLAN, addr("192.0.2.2") };
+    f->flood[1] = (struct space_where) { SPACE_NVGRE, addr("192.0.2.3") };
+    f->subnets[0].flood = f->flood;
+    f->subnets[0].n_flood = 2;
+
+    f->ports[0] = (struct rules_port) {
+        .name = CONST_CAST(char *, "p1"), .vsid = 5001,
+    };
+    f->pas[0] = addr("192.0.2.1");
+    f->rules = (struct rules) {
+        .subnets = f->subnets, .n_subnets = 2,
+        .ports = f->ports, .n_ports = 1,
+        .pas = f->pas, .n_pas = 1,
+        .router_mac = ETH_ADDR_C(02,00,00,00,00,fe),
+    };
+
+    f->host = host_view_create();
+    f->host->vxlan = OFP_PORT_C(100);
+    f->host->nvgre = OFP_PORT_C(101);
+}
+
+static void
+add_iface(struct fixture *f, const char *iface_id, const char *name,
+          ofp_port_t ofport)
+{
+    struct host_port *port = host_view_add_port(f->host);
+
+    port->iface_id = xstrdup(iface_id);
+    port->name = xstrdup(name);
+    port->port_id = xstrdup(name);
+    port->vm_name = xstrdup("");
+    port->ofport = ofport;
+    port->has_mac = true;
+    port->mac = (struct eth_addr) ETH_ADDR_C(02,00,00,00,00,01);
+    host_view_sort(f->host);
+}
+
+static void
+run(struct fixture *f)
+{
+    compiled_destroy(f->compiled);
+    f->compiled = compile(&f->rules, f->host);
+}
+
+static void
+fixture_uninit(struct fixture *f)
+{
+    compiled_destroy(f->compiled);
+    host_view_destroy(f->host);
+}
+
+/* Number of flows in 'table' whose match has 'match' and actions 'actions'. */
+static int
+count(const struct fixture *f, int table, const char *match,
+      const char *actions)
+{
+    int n = 0;
+
+    for (size_t i = 0; i < f->compiled->plan->n; i++) {
+        const struct plan_flow *flow = &f->compiled->plan->flows[i];
+
+        n += (flow->table == table && strstr(flow->match, match)
+              && strstr(flow->actions, actions));
+    }
+    return n;
+}
+
+/* Whatever comes out is understood by Open vSwitch's own parser. */
+START_TEST(every_flow_parses)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    add_iface(&f, "p1", "vif1", OFP_PORT_C(1));
+    run(&f);
+    ck_assert_uint_gt(f.compiled->plan->n, 20);
+    for (size_t i = 0; i < f.compiled->plan->n; i++) {
+        const struct plan_flow *flow = &f.compiled->plan->flows[i];
+        enum ofputil_protocol usable;
+        struct ofputil_flow_mod fm;
+        char *text = xasprintf("table=%d,priority=%d,%s,actions=%s",
+                               flow->table, flow->priority, flow->match,
+                               flow->actions);
+        char *error = parse_ofp_flow_mod_str(&fm, text, NULL, NULL, OFPFC_ADD,
+                                             &usable);
+
+        ck_assert_msg(!error, "%s: %s", text, error);
+        ck_assert_msg(usable & OFPUTIL_P_OF15_OXM, "%s: not in 1.5", text);
+        minimatch_destroy(&fm.match);
+        free(CONST_CAST(struct ofpact *, fm.ofpacts));
+        free(text);
+    }
+    fixture_uninit(&f);
+}
+END_TEST
+
+START_TEST(the_same_in_is_the_same_out)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    add_iface(&f, "p1", "vif1", OFP_PORT_C(1));
+    run(&f);
+    struct compiled *again = compile(&f.rules, f.host);
+    struct plan_delta *delta = plan_diff(f.compiled->plan, again->plan);
+    ck_assert(plan_delta_is_empty(delta));
+    plan_delta_destroy(delta);
+    compiled_destroy(again);
+    fixture_uninit(&f);
+}
+END_TEST
+
+START_TEST(an_active_port_is_admitted_and_delivered_to)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    add_iface(&f, "p1", "vif1", OFP_PORT_C(7));
+    run(&f);
+    ck_assert_int_eq(f.compiled->ports[0].state, PORT_ACTIVE);
+    ck_assert_int_eq(count(&f, TABLE_ADMIT, "in_port=7,", ""), 1);
+    ck_assert_int_eq(count(&f, TABLE_LOCAL, "dl_dst=02:00:00:00:00:01", ""),
+                     1);
+    ck_assert_int_eq(count(&f, TABLE_FLOOD_LOCAL, "reg0=0x1389", "0x7->"), 1);
+    fixture_uninit(&f);
+}
+END_TEST
+
+START_TEST(an_absent_port_has_no_flow)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    run(&f);
+    ck_assert_int_eq(f.compiled->ports[0].state, PORT_ABSENT);
+    ck_assert_int_eq(count(&f, TABLE_LOCAL, "", ""), 0);
+    ck_assert_int_eq(count(&f, TABLE_FLOOD_LOCAL, "", ""), 0);
+
+    /* In the database, but the switch has not given it a number yet. */
+    add_iface(&f, "p1", "vif1", OFPP_NONE);
+    run(&f);
+    ck_assert_int_eq(f.compiled->ports[0].state, PORT_ABSENT);
+    ck_assert_int_eq(count(&f, TABLE_LOCAL, "", ""), 0);
+    fixture_uninit(&f);
+}
+END_TEST
+
+START_TEST(two_interfaces_with_one_iface_id_block_the_port)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    add_iface(&f, "p1", "vif1", OFP_PORT_C(7));
+    add_iface(&f, "p1", "vif2", OFP_PORT_C(8));
+    run(&f);
+    ck_assert_int_eq(f.compiled->ports[0].state, PORT_BLOCKED);
+    ck_assert_uint_eq(diag_set_count(&f.compiled->diags), 1);
+    ck_assert_int_eq(count(&f, TABLE_ADMIT, "in_port=7,", ""), 0);
+    ck_assert_int_eq(count(&f, TABLE_ADMIT, "in_port=8,", ""), 0);
+    fixture_uninit(&f);
+}
+END_TEST
+
+START_TEST(a_faulty_port_says_why_also_without_its_interface)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    f.ports[0].fault = RULES_PORT_BAD_SUBNET;
+    f.ports[0].vsid = 0;
+    run(&f);
+    ck_assert_int_eq(f.compiled->ports[0].state, PORT_BLOCKED);
+    ck_assert_str_eq(f.compiled->ports[0].reason,
+                     "PolicyConfigurationFailure");
+    fixture_uninit(&f);
+}
+END_TEST
+
+START_TEST(a_switched_off_router_routes_within_a_subnet_only)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    run(&f);
+    ck_assert_int_eq(count(&f, TABLE_ROUTE, "reg1=0x1389", ""), 2);
+    f.subnets[0].routed = f.subnets[1].routed = false;
+    run(&f);
+    ck_assert_int_eq(count(&f, TABLE_ROUTE, "reg1=", ""), 0);
+    ck_assert_int_eq(count(&f, TABLE_ROUTE, "reg0=0x1389", ""), 1);
+    ck_assert_int_eq(count(&f, TABLE_ROUTE, "reg0=0x138a", ""), 1);
+    fixture_uninit(&f);
+}
+END_TEST
+
+START_TEST(without_a_router_mac_there_is_no_gateway)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    f.rules.router_mac = (struct eth_addr) ETH_ADDR_C(00,00,00,00,00,00);
+    run(&f);
+    ck_assert_int_eq(count(&f, TABLE_ROUTE, "", ""), 0);
+    ck_assert_int_eq(count(&f, TABLE_RESOLVE, "arp_tpa=10.1.1.1", ""), 0);
+    ck_assert_int_eq(count(&f, TABLE_RESOLVE, "arp_tpa=10.1.1.0/24", ""), 1);
+    ck_assert_int_eq(count(&f, TABLE_RESOLVE, "icmp", ""), 0);
+    fixture_uninit(&f);
+}
+END_TEST
+
+START_TEST(a_missing_tunnel_port_leaves_the_other_at_work)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    f.host->nvgre = OFPP_NONE;
+    run(&f);
+    ck_assert_int_eq(count(&f, TABLE_ENCAP, "", ""), 1);
+    ck_assert_int_eq(count(&f, TABLE_ADMIT, "tun_id", ""), 2);
+    fixture_uninit(&f);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("compile");
+    TCase *tc = tcase_create("compile");
+
+    tcase_add_test(tc, every_flow_parses);
+    tcase_add_test(tc, the_same_in_is_the_same_out);
+    tcase_add_test(tc, an_active_port_is_admitted_and_delivered_to);
+    tcase_add_test(tc, an_absent_port_has_no_flow);
+    tcase_add_test(tc, two_interfaces_with_one_iface_id_block_the_port);
+    tcase_add_test(tc, a_faulty_port_says_why_also_without_its_interface);
+    tcase_add_test(tc, a_switched_off_router_routes_within_a_subnet_only);
+    tcase_add_test(tc, without_a_router_mac_there_is_no_gateway);
+    tcase_add_test(tc, a_missing_tunnel_port_leaves_the_other_at_work);
+    suite_add_tcase(suite, tc);
+    return unit_run(suite);
+}

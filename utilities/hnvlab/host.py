@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A host: its Open vSwitch, its uplinks with provider addresses, its agent.
+
+            hnv-agent
+                | OpenFlow, OVSDB
+     guests - br-int ~ ~ ~ tunnels ~ ~ ~ br-phy0 - uplink0 ==== underlay
+                                          (PA)
+Every provider address has an uplink and a bridge of its own, br-phy0, br-phy1
+and so on.  The address is on the bridge's internal port: there the userspace
+datapath finds it and does the tunnels' routing and ARP itself.  The agent
+makes br-int; the lab only says that it shall."""
+
+import concurrent.futures
+import os
+import socket
+import time
+
+from . import netns
+from .daemon import Daemon
+from .errors import LabError
+from .switch import Switch
+from .underlay import bridge_settings, port_settings
+
+BRIDGE = "br-int"
+READY_TIMEOUT = 30
+# Number i's uplink routes what it sends in table 100 + i.
+FIRST_TABLE = 100
+
+
+class Host:
+    """'programs' are paths of the agent and of ovs-vswitchd, and the agent's
+    additional arguments."""
+
+    def __init__(self, spec, desc, namespace, folder, programs):
+        self.spec = spec
+        self.name = desc.name
+        self.pas = desc.pa
+        self.namespace = namespace
+        self.folder = folder
+        self.switch = Switch(f"host {desc.name}", namespace, folder,
+                             programs.vswitchd)
+        self.run_dir = f"{folder}/hnv-run"
+        self.remote = f"unix:{self.run_dir}/db.sock"
+        self.agent = self._agent(programs)
+
+    def env(self):
+        """What 'hnv-lab host' adds to a command's environment."""
+        return {**self.switch.env(), "HNV_RUNDIR": self.run_dir,
+                "HNV_DBDIR": f"{self.folder}/db"}
+
+    def prepare(self):
+        """Settings of the namespace, before it has links."""
+        netns.sysctl(self.namespace, {
+            "net/ipv4/conf/all/rp_filter": 0,
+            "net/ipv4/conf/default/rp_filter": 0,
+            # The host itself speaks on its physical bridges only, where
+            # IPv6 is switched on if they have such an address.
+            "net/ipv6/conf/default/disable_ipv6": 1,
+            "net/ipv6/conf/default/accept_dad": 0,
+            "net/ipv6/conf/default/accept_ra": 0,
+        })
+
+    def start(self):
+        """Everything up to the provider addresses.  The uplinks' cables are
+        there already."""
+        netns.ip(self.namespace, ["link set lo up"] + [
+            f"link set {uplink} up" for uplink in self.uplinks()
+        ] + self._rules())
+        self.switch.create(self._settings())
+        self.start_switch()
+
+    def start_switch(self):
+        """The switch, and the addresses on its internal ports, which exist
+        as long as it runs."""
+        if self.switch.vswitchd.pid():
+            return
+        self.switch.vswitchd.start()
+        v6 = [f"net/ipv6/conf/br-phy{i}/disable_ipv6"
+              for i, pa in enumerate(self.pas) if ":" in pa]
+        netns.sysctl(self.namespace, {key: 0 for key in v6})
+        netns.ip(self.namespace, self._addresses())
+
+    def start_agent(self):
+        """Returns when the agent serves its databases and the switch has the
+        integration bridge."""
+        for folder in (f"{self.folder}/db", self.run_dir):
+            os.makedirs(folder, exist_ok=True)
+        self.agent.start()
+        self._wait_for("the agent's socket", self._agent_answers)
+        try:
+            self.switch.vsctl(["wait-until", "Bridge", BRIDGE,
+                               "datapath_type=netdev"])
+        except LabError:
+            raise LabError(f"{self.agent.title} made no bridge {BRIDGE}"
+                           ) from None
+
+    def meet_neighbours(self, peers):
+        """Resolves the next hops of this host's tunnels, so that no guest's
+        first packet is lost to it: the gateways and 'peers', the other
+        provider addresses."""
+        jobs = []
+        for pa in self.pas:
+            subnet = self.spec.subnet_of(pa)
+            near = [p for p in peers if self.spec.subnet_of(p) is subnet]
+            jobs += [(pa, to) for to in [subnet.gateway, *near]]
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda job: self._ping(*job), jobs))
+
+    def uplinks(self):
+        return [f"uplink{i}" for i in range(len(self.pas))]
+
+    def _agent(self, programs):
+        pidfile = f"{self.folder}/hnv-agent.pid"
+        logfile = f"{self.switch.logs}/hnv-agent.log"
+        args = [programs.agent, f"--db-dir={self.folder}/db",
+                f"--run-dir={self.run_dir}", f"--ovsdb={self.switch.remote}",
+                f"--pidfile={pidfile}", f"--log-file={logfile}",
+                "--detach", "--no-chdir", "-vconsole:off",
+                *programs.agent_args]
+        return Daemon(f"host {self.name}'s hnv-agent", self.namespace,
+                      pidfile, logfile, args, self.env())
+
+    def _settings(self):
+        commands = [["set", "Open_vSwitch", ".",
+                     f"external_ids:system-id={self.name}",
+                     f"external_ids:hnv-bridge={BRIDGE}",
+                     "external_ids:hnv-datapath-type=netdev"]]
+        for i, pa in enumerate(self.pas):
+            vlan = self.spec.subnet_of(pa).vlan
+            commands += bridge_settings(f"br-phy{i}", vlan)
+            commands += port_settings(f"br-phy{i}", f"uplink{i}", vlan)
+        return commands
+
+    def _addresses(self):
+        """Addresses, a default route through the first gateway of each
+        family, and one per further uplink in a table of its own."""
+        commands, families = [], set()
+        for i, pa in enumerate(self.pas):
+            subnet = self.spec.subnet_of(pa)
+            commands += [f"link set br-phy{i} up",
+                         f"addr add {pa}/{subnet.network.prefixlen} "
+                         f"dev br-phy{i}"]
+            if subnet.network.version not in families:
+                families.add(subnet.network.version)
+                commands.append(f"route add default via {subnet.gateway} "
+                                f"dev br-phy{i} src {pa}")
+            if i:
+                commands += [
+                    f"route add {to} dev br-phy{i} table {FIRST_TABLE + i}"
+                    for to in (subnet.subnet, f"default via {subnet.gateway}")]
+        return commands
+
+    def _rules(self):
+        """What leaves from a further provider address leaves by its own
+        uplink.  Unlike routes, rules outlive the links they lead to."""
+        return [f"rule add from {pa} table {FIRST_TABLE + i}"
+                for i, pa in enumerate(self.pas) if i]
+
+    def _ping(self, pa, to):
+        """One answered ping; the switch learns the MAC from its ARP reply."""
+        try:
+            netns.run(netns.command(self.namespace, [
+                "ping", "-n", "-q", "-c1", "-i0.2", "-w10", "-I", pa, to]))
+        except LabError:
+            raise LabError(f"host {self.name}: no answer from {to} to "
+                           f"{pa} on the underlay") from None
+
+    def _agent_answers(self):
+        try:
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect(self.remote[len("unix:"):])
+            return True
+        except OSError:
+            return False
+
+    def _wait_for(self, what, condition):
+        deadline = time.monotonic() + READY_TIMEOUT
+        while not condition():
+            if not self.agent.pid():
+                raise LabError(f"{self.agent.title} ended at once; its log "
+                               f"is {self.agent.logfile}")
+            if time.monotonic() > deadline:
+                raise LabError(f"host {self.name}: {what} does not appear "
+                               f"within {READY_TIMEOUT} s")
+            time.sleep(0.02)
