@@ -187,7 +187,9 @@ agent_run(struct agent *agent)
         db_server_run(agent->db);
     }
 
-    if (host_is_ready(agent->host)) {
+    uint64_t seq = 0;
+    bool ready = host_is_ready(agent->host);
+    if (ready) {
         const char *name = host_system_id(agent->host);
         char hostname[256] = "localhost";
 
@@ -200,9 +202,15 @@ agent_run(struct agent *agent)
             agent_compile(agent);
         }
         switch_set_target(agent->link, host_bridge_target(agent->host));
-        agent_acknowledge(agent, switch_flush(agent->link));
+        seq = switch_flush(agent->link);
     }
+
+    /* Whatever the switch says now has to be acted on now: nothing else might
+     * wake the loop. */
     switch_run(agent->link);
+    if (ready) {
+        agent_acknowledge(agent, seq);
+    }
     db_server_flush(agent->db);
 }
 

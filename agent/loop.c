@@ -176,11 +176,8 @@ loop_arm(struct loop *loop)
     }
 
     if (loop->when_ms != LLONG_MAX) {
-        long long int delay_ms = MAX(loop->when_ms - time_msec(), 0);
-
-        if (loop->when_ms == LLONG_MIN) {
-            delay_ms = 0;
-        }
+        long long int delay_ms = (loop->when_ms == LLONG_MIN ? 0
+                                  : MAX(loop->when_ms - time_msec(), 0));
         struct timeval delay = {
             .tv_sec = delay_ms / 1000,
             .tv_usec = delay_ms % 1000 * 1000,

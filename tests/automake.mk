@@ -5,7 +5,9 @@ UNIT_TESTS = \
 	tests/unit/test-addr \
 	tests/unit/test-db \
 	tests/unit/test-plan \
-	tests/unit/test-compile
+	tests/unit/test-compile \
+	tests/unit/test-host-view \
+	tests/unit/test-switch
 
 UNIT_LDADD = $(HNV_LIBS) $(CHECK_LIBS)
 UNIT_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit $(CHECK_CFLAGS)
@@ -24,6 +26,10 @@ tests_unit_test_plan_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_plan_LDADD = $(UNIT_LDADD)
 tests_unit_test_compile_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_compile_LDADD = $(UNIT_LDADD)
+tests_unit_test_host_view_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_host_view_LDADD = $(UNIT_LDADD)
+tests_unit_test_switch_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_switch_LDADD = $(UNIT_LDADD)
 
 # Scenarios: a folder each, with about.txt to say what must hold.
 SCENARIOS =

@@ -17,6 +17,7 @@ agent_libhnv_la_SOURCES += \
 	agent/db/feed.c \
 	agent/db/policy.c \
 	agent/db/remotes.c \
+	agent/db/request-guard.c \
 	agent/db/row-decode.c \
 	agent/db/row-decode.h \
 	agent/db/rows.h \

@@ -210,8 +210,8 @@ db_policy_find(const struct ovsdb *ovsdb, enum db_id *ret_id)
     return NULL;
 }
 
-/* Places where the linker's --wrap puts us between two files of the engine
- * (see HNV_LDFLAGS in agent/automake.mk). */
+/* Places where the linker's --wrap (AM_LDFLAGS) puts us between two files of
+ * the engine. */
 
 struct ovsdb_error *__real_ovsdb_convert(const struct ovsdb *,
                                          const struct ovsdb_schema *,

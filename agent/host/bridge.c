@@ -135,6 +135,51 @@ insert_tunnel_port(struct ovsdb_idl_txn *txn, const struct tunnel_port *tunnel)
     return port;
 }
 
+/* Changes only the options that matter: others, such as egress_pkt_mark, are
+ * whoever's who set them. */
+static void
+put_tunnel_iface_right(const struct ovsrec_interface *iface,
+                       const struct tunnel_port *tunnel)
+{
+    if (!tunnel_iface_is_right(iface, tunnel)) {
+        VLOG_WARN("tunnel port %s was changed; putting it right again",
+                  tunnel->name);
+        ovsrec_interface_set_type(iface, tunnel->type);
+        for (size_t i = 0; i < ARRAY_SIZE(flow_options); i++) {
+            ovsrec_interface_update_options_setkey(iface, flow_options[i],
+                                                   "flow");
+        }
+    }
+}
+
+/* Takes the tunnel port from the bridge that it is on, or adds it.  The names
+ * of ports are unique in the whole database, so when the integration bridge
+ * becomes another one, they have to move. */
+static const struct ovsrec_port *
+obtain_tunnel_port(struct ovsdb_idl *idl, struct ovsdb_idl_txn *txn,
+                   const struct tunnel_port *tunnel)
+{
+    const struct ovsrec_bridge *bridge;
+
+    OVSREC_BRIDGE_FOR_EACH (bridge, idl) {
+        const struct ovsrec_interface *iface = find_tunnel_iface(bridge,
+                                                                 tunnel);
+
+        for (size_t i = 0; iface && i < bridge->n_ports; i++) {
+            const struct ovsrec_port *port = bridge->ports[i];
+
+            if (port->interfaces[0] == iface) {
+                VLOG_INFO("taking tunnel port %s from bridge %s",
+                          tunnel->name, bridge->name);
+                ovsrec_bridge_update_ports_delvalue(bridge, port);
+                put_tunnel_iface_right(iface, tunnel);
+                return port;
+            }
+        }
+    }
+    return insert_tunnel_port(txn, tunnel);
+}
+
 /* A bridge as ovs-vsctl's add-br makes it, with a port of its own name, and
  * with the tunnel ports. */
 static void
@@ -147,7 +192,9 @@ insert_bridge(struct ovsdb_idl *idl, struct ovsdb_idl_txn *txn,
     VLOG_INFO("adding integration bridge %s", name);
     ports[0] = insert_port(txn, name, "internal", NULL);
     for (size_t i = 0; i < ARRAY_SIZE(tunnel_ports); i++) {
-        ports[i + 1] = insert_tunnel_port(txn, &tunnel_ports[i]);
+        ports[i + 1] = CONST_CAST(struct ovsrec_port *,
+                                  obtain_tunnel_port(idl, txn,
+                                                     &tunnel_ports[i]));
     }
     ovsrec_bridge_set_name(bridge, name);
     ovsrec_bridge_set_fail_mode(bridge, "secure");
@@ -159,26 +206,18 @@ insert_bridge(struct ovsdb_idl *idl, struct ovsdb_idl_txn *txn,
         ovsrec_open_vswitch_first(idl), bridge);
 }
 
-/* Changes only the options that matter: others, such as egress_pkt_mark, are
- * whoever's who set them. */
 static void
-put_tunnel_right(struct ovsdb_idl_txn *txn,
+put_tunnel_right(struct ovsdb_idl *idl, struct ovsdb_idl_txn *txn,
                  const struct ovsrec_bridge *bridge,
                  const struct tunnel_port *tunnel)
 {
     const struct ovsrec_interface *iface = find_tunnel_iface(bridge, tunnel);
 
-    if (!iface) {
-        ovsrec_bridge_update_ports_addvalue(bridge,
-                                            insert_tunnel_port(txn, tunnel));
-    } else if (!tunnel_iface_is_right(iface, tunnel)) {
-        VLOG_WARN("tunnel port %s was changed; putting it right again",
-                  tunnel->name);
-        ovsrec_interface_set_type(iface, tunnel->type);
-        for (size_t i = 0; i < ARRAY_SIZE(flow_options); i++) {
-            ovsrec_interface_update_options_setkey(iface, flow_options[i],
-                                                   "flow");
-        }
+    if (iface) {
+        put_tunnel_iface_right(iface, tunnel);
+    } else {
+        ovsrec_bridge_update_ports_addvalue(
+            bridge, obtain_tunnel_port(idl, txn, tunnel));
     }
 }
 
@@ -199,6 +238,6 @@ bridge_put_right(struct ovsdb_idl *idl, struct ovsdb_idl_txn *txn,
         ovsrec_bridge_set_datapath_type(bridge, datapath_type);
     }
     for (size_t i = 0; i < ARRAY_SIZE(tunnel_ports); i++) {
-        put_tunnel_right(txn, bridge, &tunnel_ports[i]);
+        put_tunnel_right(idl, txn, bridge, &tunnel_ports[i]);
     }
 }

@@ -39,6 +39,7 @@ struct host {
     char *target;               /* Of 'bridge', NULL while it is not there. */
     char *system_id;
     struct smap settings;       /* Open_vSwitch.external_ids, "hnv-...". */
+    struct smap bad_macs;       /* Of interfaces by name, told already. */
 
     unsigned int idl_seqno;     /* Of the contents last looked at. */
     struct host_view *view;
@@ -63,6 +64,7 @@ host_create(const char *remote)
     host->retry_ms = LLONG_MIN;
     host->bridge = xstrdup(BRIDGE_DEFAULT_NAME);
     smap_init(&host->settings);
+    smap_init(&host->bad_macs);
     host->view = host_view_create();
     return host;
 }
@@ -71,10 +73,13 @@ void
 host_destroy(struct host *host)
 {
     if (host) {
-        ovsdb_idl_txn_destroy(host->txn);
+        if (host->txn) {
+            ovsdb_idl_txn_destroy(host->txn);
+        }
         ovsdb_idl_destroy(host->idl);
         host_view_destroy(host->view);
         smap_destroy(&host->settings);
+        smap_destroy(&host->bad_macs);
         free(host->remote);
         free(host->bridge_override);
         free(host->bridge);
@@ -282,9 +287,23 @@ iface_ofport(const struct ovsrec_interface *iface)
             ? OFP_PORT_C(iface->ofport[0]) : OFPP_NONE);
 }
 
+/* Tells once of each value of external_ids:attached-mac that is bad. */
+static void
+complain_of_mac(struct smap *bad_macs, const struct ovsrec_interface *iface,
+                const char *mac)
+{
+    if (strcmp(smap_get_def(bad_macs, iface->name, ""), mac)) {
+        VLOG_WARN("interface %s: external_ids:attached-mac \"%s\" is no MAC "
+                  "address of a guest; its port is blocked",
+                  iface->name, mac);
+        smap_replace(bad_macs, iface->name, mac);
+    }
+}
+
 /* Adds the guest's interface 'iface', if it is one. */
 static void
-read_guest_iface(const struct ovsrec_interface *iface, struct host_view *view)
+read_guest_iface(const struct ovsrec_interface *iface, struct smap *bad_macs,
+                 struct host_view *view)
 {
     static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
     const struct smap *ids = &iface->external_ids;
@@ -310,26 +329,27 @@ read_guest_iface(const struct ovsrec_interface *iface, struct host_view *view)
     port->ofport = iface_ofport(iface);
     port->has_mac = mac && addr_mac_parse(mac, &port->mac);
     if (mac && !port->has_mac) {
-        VLOG_WARN_RL(&rl, "interface %s: external_ids:attached-mac \"%s\" is "
-                     "no MAC address of a guest; its port is blocked",
-                     iface->name, mac);
+        complain_of_mac(bad_macs, iface, mac);
+    } else {
+        smap_remove(bad_macs, iface->name);
     }
 }
 
 static void
-read_iface(const struct ovsrec_interface *iface, struct host_view *view)
+read_iface(const struct ovsrec_interface *iface, struct smap *bad_macs,
+           struct host_view *view)
 {
     if (!strcmp(iface->name, BRIDGE_VXLAN_PORT)) {
         view->vxlan = iface_ofport(iface);
     } else if (!strcmp(iface->name, BRIDGE_NVGRE_PORT)) {
         view->nvgre = iface_ofport(iface);
     } else {
-        read_guest_iface(iface, view);
+        read_guest_iface(iface, bad_macs, view);
     }
 }
 
 static struct host_view *
-read_view(const struct ovsrec_bridge *bridge)
+read_view(const struct ovsrec_bridge *bridge, struct smap *bad_macs)
 {
     struct host_view *view = host_view_create();
 
@@ -337,7 +357,7 @@ read_view(const struct ovsrec_bridge *bridge)
         const struct ovsrec_port *port = bridge->ports[i];
 
         for (size_t j = 0; j < port->n_interfaces; j++) {
-            read_iface(port->interfaces[j], view);
+            read_iface(port->interfaces[j], bad_macs, view);
         }
     }
     host_view_sort(view);
@@ -354,7 +374,7 @@ host_read(struct host *host)
     const struct ovsrec_bridge *bridge = bridge_find(host->idl, host->bridge);
     host_update_target(host, bridge);
 
-    struct host_view *view = read_view(bridge);
+    struct host_view *view = read_view(bridge, &host->bad_macs);
     if (!host->ready || !host_view_equal(view, host->view)) {
         host_view_destroy(host->view);
         host->view = view;

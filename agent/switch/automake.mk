@@ -8,6 +8,8 @@ agent_libhnv_la_SOURCES += \
 	agent/switch/encode.c \
 	agent/switch/encode.h \
 	agent/switch/link.c \
+	agent/switch/notes.c \
+	agent/switch/notes.h \
 	agent/switch/readback.c \
 	agent/switch/readback.h \
 	agent/switch/space-stock.c \

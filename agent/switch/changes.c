@@ -13,7 +13,7 @@
 
 VLOG_DEFINE_THIS_MODULE(changes);
 
-static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(60, 20);
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 5);
 
 static char *change_text__(const struct plan_flow *);
 

@@ -3,6 +3,7 @@
 #include <config.h>
 #include "switch/channel.h"
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include "openvswitch/ofp-errors.h"
@@ -11,7 +12,6 @@
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
-#include "reconnect.h"
 #include "stream.h"
 #include "timeval.h"
 #include "util.h"
@@ -21,11 +21,15 @@ VLOG_DEFINE_THIS_MODULE(channel);
 static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 5);
 
 /* The switch is on this host, so an attempt costs microseconds, and it should
- * be programmed soon after it came back. */
-enum { BACKOFF_MIN_MS = 50, BACKOFF_MAX_MS = 500 };
+ * be programmed soon after it came back: reconnect.h, which waits for a second
+ * at least, is for others.  A session has to last for some time to show that
+ * all is well again. */
+enum { BACKOFF_MIN_MS = 50, BACKOFF_MAX_MS = 500, WELL_AFTER_MS = 5000 };
 
-/* A switch that took in a very large change may not answer for seconds. */
-enum { PROBE_INTERVAL_MS = 10000 };
+/* After one such time of silence the peer is asked for an echo, after two it
+ * is given up.  A switch that took in a very large change may not answer for
+ * seconds. */
+enum { SILENCE_MS = 10000 };
 
 /* A message's length field has 16 bits. */
 enum { RX_BYTES = 4 * 65536 };
@@ -51,9 +55,7 @@ struct byte_queue {
  *                                    ▼                  │
  *                                  OPEN ────────────────┘
  *
- * 'fsm' decides when to connect, to probe and to give up; it tells BACKOFF
- * (no stream) from the rest.  CONNECTING ends by its timeout, GREETING and
- * OPEN by its probe. */
+ * VOID has no target.  BACKOFF ends by 'connect_at', the others by silence. */
 enum channel_state {
     CHANNEL_CLOSED,             /* VOID or BACKOFF: no stream. */
     CHANNEL_CONNECTING,
@@ -63,11 +65,17 @@ enum channel_state {
 
 struct channel {
     enum channel_state state;
-    struct reconnect *fsm;
     char *target;               /* NULL if not to connect. */
     uint32_t versions;
     enum ofp_version version;   /* In CHANNEL_OPEN. */
     unsigned int session;
+
+    long long int connect_at;   /* In BACKOFF. */
+    int backoff_ms;             /* What it was the last time. */
+    bool complained;            /* Since the last session. */
+    long long int opened_at;
+    long long int heard_at;     /* Last received something, or connecting. */
+    bool probed;                /* Since then. */
 
     struct stream *stream;
     struct byte_queue tx;
@@ -76,7 +84,9 @@ struct channel {
 };
 
 static void channel_connect__(struct channel *);
+static void channel_back_off__(struct channel *, int error);
 static void channel_close__(struct channel *, int error);
+static void channel_check_silence__(struct channel *);
 static void channel_greet__(struct channel *);
 static bool channel_handle__(struct channel *, const struct ofp_header *);
 static const uint8_t *channel_next__(struct channel *, size_t *ret_size);
@@ -87,9 +97,6 @@ channel_create(uint32_t versions)
     struct channel *c = xzalloc(sizeof *c);
 
     c->versions = versions;
-    c->fsm = reconnect_create(time_msec());
-    reconnect_set_backoff(c->fsm, BACKOFF_MIN_MS, BACKOFF_MAX_MS);
-    reconnect_set_probe_interval(c->fsm, PROBE_INTERVAL_MS);
     c->rx = xmalloc(RX_BYTES);
     return c;
 }
@@ -101,7 +108,6 @@ channel_destroy(struct channel *c)
         return;
     }
     channel_set_target(c, NULL);
-    reconnect_destroy(c->fsm);
     free(c->tx.data);
     free(c->rx);
     free(c);
@@ -113,16 +119,11 @@ channel_set_target(struct channel *c, const char *target)
     if (nullable_string_is_equal(c->target, target)) {
         return;
     }
-    if (c->target) {
-        channel_close__(c, 0);
-        reconnect_disable(c->fsm, time_msec());
-    }
+    channel_reconnect(c);
     free(c->target);
     c->target = nullable_xstrdup(target);
-    if (target) {
-        reconnect_set_name(c->fsm, target);
-        reconnect_enable(c->fsm, time_msec());
-    }
+    c->backoff_ms = 0;
+    c->connect_at = LLONG_MIN;
 }
 
 const char *
@@ -142,22 +143,10 @@ channel_reconnect(struct channel *c)
 void
 channel_run(struct channel *c)
 {
-    switch (reconnect_run(c->fsm, time_msec())) {
-    case RECONNECT_CONNECT:
+    if (c->state == CHANNEL_CLOSED && c->target
+        && time_msec() >= c->connect_at) {
         channel_connect__(c);
-        break;
-
-    case RECONNECT_DISCONNECT:
-        channel_close__(c, ETIMEDOUT);
-        break;
-
-    case RECONNECT_PROBE:
-        if (c->state == CHANNEL_OPEN) {
-            channel_send(c, ofputil_encode_echo_request(c->version));
-        }
-        break;
     }
-
     if (c->state == CHANNEL_CONNECTING) {
         int error = stream_connect(c->stream);
 
@@ -165,6 +154,8 @@ channel_run(struct channel *c)
             channel_greet__(c);
         } else if (error != EAGAIN) {
             channel_close__(c, error);
+        } else {
+            channel_check_silence__(c);
         }
     }
     if (c->stream) {
@@ -176,10 +167,13 @@ channel_run(struct channel *c)
 void
 channel_wait(struct channel *c)
 {
-    reconnect_wait(c->fsm, time_msec());
     if (!c->stream) {
+        if (c->target) {
+            poll_timer_wait_until(c->connect_at);
+        }
         return;
     }
+    poll_timer_wait_until(c->heard_at + (c->probed ? 2 : 1) * SILENCE_MS);
     stream_run_wait(c->stream);
     if (c->state == CHANNEL_CONNECTING) {
         stream_connect_wait(c->stream);
@@ -223,22 +217,37 @@ channel_connect__(struct channel *c)
 
     if (error) {
         c->stream = NULL;
-        reconnect_connect_failed(c->fsm, time_msec(), error);
+        channel_back_off__(c, error);
         return;
     }
-    reconnect_connecting(c->fsm, time_msec());
     c->state = CHANNEL_CONNECTING;
+    c->heard_at = time_msec();
+    c->probed = false;
+}
+
+/* Tells of the first of a series of failures, and when to try again. */
+static void
+channel_back_off__(struct channel *c, int error)
+{
+    if (error && !c->complained) {
+        VLOG_WARN("%s: no session with the switch (%s); trying again",
+                  c->target, ovs_retval_to_string(error));
+        c->complained = true;
+    }
+    c->backoff_ms = MIN(MAX(BACKOFF_MIN_MS, 2 * c->backoff_ms),
+                        BACKOFF_MAX_MS);
+    c->connect_at = time_msec() + c->backoff_ms;
 }
 
 static void
 channel_close__(struct channel *c, int error)
 {
-    if (c->state == CHANNEL_CONNECTING) {
-        reconnect_connect_failed(c->fsm, time_msec(), error);
-    } else if (c->state != CHANNEL_CLOSED) {
-        reconnect_disconnected(c->fsm, time_msec(), error);
+    if (c->state == CHANNEL_OPEN
+        && time_msec() >= c->opened_at + WELL_AFTER_MS) {
+        c->backoff_ms = 0;
     }
     c->state = CHANNEL_CLOSED;
+    channel_back_off__(c, error);
     stream_close(c->stream);
     c->stream = NULL;
     c->rx_head = c->rx_tail = 0;
@@ -252,7 +261,6 @@ channel_greet__(struct channel *c)
 {
     struct ofpbuf *hello = ofputil_encode_hello(c->versions);
 
-    reconnect_connected(c->fsm, time_msec());
     c->state = CHANNEL_GREETING;
     channel_send(c, hello);
 }
@@ -284,7 +292,26 @@ channel_take_hello__(struct channel *c, const struct ofp_header *oh)
     }
     c->version = leftmost_1bit_idx(common);
     c->state = CHANNEL_OPEN;
+    c->opened_at = time_msec();
+    c->complained = false;
     c->session++;
+}
+
+/* To be called when all that the peer has sent is received: after a pause of
+ * this program there may be much, and then it was not silent. */
+static void
+channel_check_silence__(struct channel *c)
+{
+    long long int silent_ms = time_msec() - c->heard_at;
+
+    if (silent_ms >= 2 * SILENCE_MS) {
+        channel_close__(c, ETIMEDOUT);
+    } else if (silent_ms >= SILENCE_MS && !c->probed) {
+        c->probed = true;
+        if (c->state == CHANNEL_OPEN) {
+            channel_send(c, ofputil_encode_echo_request(c->version));
+        }
+    }
 }
 
 /* Receiving. */
@@ -305,14 +332,15 @@ channel_recv(struct channel *c)
             int n = stream_recv(c->stream, c->rx + c->rx_tail,
                                 RX_BYTES - c->rx_tail);
 
-            reconnect_receive_attempted(c->fsm, time_msec());
             if (n == -EAGAIN) {
+                channel_check_silence__(c);
                 return NULL;
             } else if (n <= 0) {
                 channel_close__(c, n ? -n : EOF);
                 return NULL;
             }
-            reconnect_activity(c->fsm, time_msec());
+            c->heard_at = time_msec();
+            c->probed = false;
             c->rx_tail += n;
             continue;
         }

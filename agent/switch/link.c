@@ -4,10 +4,7 @@
 #include "switch/switch.h"
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
-#include "byte-order.h"
 #include "openvswitch/dynamic-string.h"
-#include "openvswitch/hmap.h"
 #include "openvswitch/list.h"
 #include "openvswitch/ofp-errors.h"
 #include "openvswitch/ofp-flow.h"
@@ -20,6 +17,7 @@
 #include "switch/changes.h"
 #include "switch/channel.h"
 #include "switch/encode.h"
+#include "switch/notes.h"
 #include "switch/readback.h"
 #include "switch/space-stock.h"
 #include "timeval.h"
@@ -95,15 +93,6 @@ enum link_state {
     LINK_STEADY,
 };
 
-/* What a message said, for when the switch refuses it.  A bundle's commit has
- * no text. */
-struct note {
-    struct hmap_node hmap_node; /* In switch_link's 'notes', by xid. */
-    struct ovs_list list_node;  /* In 'new_notes' or barrier's 'notes'. */
-    ovs_be32 xid;
-    char *text;
-};
-
 /* A barrier that the switch has not answered. */
 struct barrier {
     struct ovs_list list_node;  /* In switch_link's 'barriers'. */
@@ -111,7 +100,7 @@ struct barrier {
     uint64_t seq;               /* Acknowledged by the answer. */
     bool ends_repair;
     unsigned int n_errors;      /* 'n_errors_readback' of that repair. */
-    struct ovs_list notes;      /* Contains "struct note"s. */
+    struct notes notes;         /* What was sent since the barrier before. */
 };
 
 struct switch_link {
@@ -138,8 +127,7 @@ struct switch_link {
     struct space_stock *stock;
     bool unfenced;              /* Sent something since the last barrier. */
     struct ovs_list barriers;   /* Contains "struct barrier"s, oldest first. */
-    struct hmap notes;
-    struct ovs_list new_notes;  /* Since the last barrier. */
+    struct notes notes;         /* What was sent since the last barrier. */
     uint32_t next_bundle_id;
     long long int answer_deadline;
 
@@ -148,6 +136,7 @@ struct switch_link {
 
     /* Trouble. */
     bool trouble;
+    bool verifying;             /* A repair's last barrier is under way. */
     bool one_by_one;
     unsigned int n_errors;      /* In all. */
     unsigned int n_errors_readback; /* When the last readback started. */
@@ -177,7 +166,6 @@ static void link_send_pending__(struct switch_link *);
 static void link_send_changes__(struct switch_link *, const struct changes *);
 static void link_send_barrier__(struct switch_link *, bool ends_repair);
 static void link_adopt_sent__(struct switch_link *);
-static void notes_destroy__(struct switch_link *, struct ovs_list *);
 
 static bool
 link_is_up__(const struct switch_link *sw)
@@ -194,8 +182,7 @@ switch_create(const struct space_source *source)
     sw->source = *source;
     sw->channel = channel_create(1u << OFP15_VERSION | 1u << OFP14_VERSION);
     ovs_list_init(&sw->barriers);
-    ovs_list_init(&sw->new_notes);
-    hmap_init(&sw->notes);
+    notes_init(&sw->notes);
     return sw;
 }
 
@@ -211,7 +198,7 @@ switch_destroy(struct switch_link *sw)
         plan_destroy(sw->sent);
     }
     plan_destroy(sw->wanted);
-    hmap_destroy(&sw->notes);
+    notes_uninit(&sw->notes);
     free(sw->removals);
     free(sw->last_error);
     free(sw);
@@ -252,7 +239,7 @@ switch_run(struct switch_link *sw)
         break;
 
     case LINK_STEADY:
-        if (sw->trouble && now >= sw->retry_at) {
+        if (sw->trouble && !sw->verifying && now >= sw->retry_at) {
             link_start_readback__(sw);
         }
         break;
@@ -284,7 +271,7 @@ switch_wait(struct switch_link *sw)
         && channel_queued_bytes(sw->channel) < REPAIR_BYTES) {
         poll_immediate_wake();
     }
-    if (sw->state == LINK_STEADY && sw->trouble) {
+    if (sw->state == LINK_STEADY && sw->trouble && !sw->verifying) {
         poll_timer_wait_until(sw->retry_at);
     }
     if (link_is_up__(sw)) {
@@ -405,17 +392,17 @@ link_down__(struct switch_link *sw)
               channel_target(sw->channel));
     sw->state = LINK_DOWN;
     LIST_FOR_EACH_POP (b, list_node, &sw->barriers) {
-        notes_destroy__(sw, &b->notes);
+        notes_uninit(&b->notes);
         free(b);
     }
-    notes_destroy__(sw, &sw->new_notes);
+    notes_clear(&sw->notes);
     readback_destroy(sw->readback);
     sw->readback = NULL;
     space_stock_destroy(sw->stock);
     sw->stock = NULL;
     sw->n_removals = 0;
     sw->unfenced = false;
-    sw->trouble = sw->one_by_one = false;
+    sw->trouble = sw->verifying = sw->one_by_one = false;
 }
 
 static void
@@ -543,23 +530,12 @@ link_adopt_sent__(struct switch_link *sw)
 }
 
 static void
-link_note__(struct switch_link *sw, ovs_be32 xid, const char *text)
-{
-    struct note *note = xmalloc(sizeof *note);
-
-    note->xid = xid;
-    note->text = nullable_xstrdup(text);
-    hmap_insert(&sw->notes, &note->hmap_node, (OVS_FORCE uint32_t) xid);
-    ovs_list_push_back(&sw->new_notes, &note->list_node);
-}
-
-static void
 link_send_change__(struct switch_link *sw, const struct change *change,
                    const uint32_t *bundle_id)
 {
     const struct ofp_header *oh = change->msg->data;
 
-    link_note__(sw, oh->xid, change->text);
+    notes_add(&sw->notes, oh->xid, change->text);
     if (bundle_id) {
         channel_send(sw->channel,
                      encode_bundle_add(*bundle_id, change->msg,
@@ -588,7 +564,7 @@ link_send_bundle__(struct switch_link *sw, const struct changes *changes)
                                                   version);
     const struct ofp_header *oh = commit->data;
 
-    link_note__(sw, oh->xid, NULL);
+    notes_add(&sw->notes, oh->xid, NULL);
     channel_send(sw->channel, commit);
     sw->n_bundles++;
 }
@@ -631,9 +607,10 @@ link_send_barrier__(struct switch_link *sw, bool ends_repair)
     b->xid = oh->xid;
     b->seq = sw->flushed;
     b->ends_repair = ends_repair;
+    sw->verifying = sw->verifying || ends_repair;
     b->n_errors = sw->n_errors_readback;
-    ovs_list_init(&b->notes);
-    ovs_list_push_back_all(&b->notes, &sw->new_notes);
+    notes_init(&b->notes);
+    notes_swap(&b->notes, &sw->notes);
     ovs_list_push_back(&sw->barriers, &b->list_node);
 
     if (ovs_list_is_singleton(&sw->barriers)) {
@@ -744,6 +721,7 @@ link_take_barrier__(struct switch_link *sw, ovs_be32 xid)
                             struct barrier, list_node);
         last = done->xid == xid;
         if (done->ends_repair) {
+            sw->verifying = false;
             sw->readback_ms = time_msec() - sw->readback_started;
             if (sw->n_errors == done->n_errors) {
                 if (sw->trouble) {
@@ -757,54 +735,28 @@ link_take_barrier__(struct switch_link *sw, ovs_be32 xid)
         if (!sw->trouble) {
             sw->acked = MAX(sw->acked, done->seq);
         }
-        notes_destroy__(sw, &done->notes);
+        notes_uninit(&done->notes);
         free(done);
     } while (!last);
 }
 
 /* Trouble. */
 
-/* Names the flow in a flow_mod of which only the start may be there. */
-static char *
-link_describe__(const struct ofpbuf *payload)
-{
-    struct ofp_header oh;
-    struct ofp11_flow_mod fm;
-    size_t ofs = 0;
-
-    enum { TYPE_FLOW_MOD = 14, TYPE_BUNDLE_ADD = 34, BUNDLE_ADD_BYTES = 16 };
-
-    if (payload->size < sizeof oh) {
-        return xstrdup("a message");
-    }
-    memcpy(&oh, payload->data, sizeof oh);
-    if (oh.type == TYPE_BUNDLE_ADD
-        && payload->size >= BUNDLE_ADD_BYTES + sizeof oh) {
-        ofs = BUNDLE_ADD_BYTES;
-        memcpy(&oh, (uint8_t *) payload->data + ofs, sizeof oh);
-    }
-    if (oh.type != TYPE_FLOW_MOD
-        || payload->size < ofs + sizeof oh + sizeof fm) {
-        return xasprintf("a message of type %"PRIu8, oh.type);
-    }
-    memcpy(&fm, (uint8_t *) payload->data + ofs + sizeof oh, sizeof fm);
-    return xasprintf("a flow in table %"PRIu8", priority %"PRIu16
-                     ", cookie 0x%"PRIx64,
-                     fm.table_id, ntohs(fm.priority), ntohll(fm.cookie));
-}
-
-static struct note *
+/* An answer belongs to what was sent since the last barrier that has its own
+ * answer. */
+static const struct note *
 link_find_note__(const struct switch_link *sw, ovs_be32 xid)
 {
-    struct note *note;
+    const struct barrier *b;
 
-    HMAP_FOR_EACH_WITH_HASH (note, hmap_node, (OVS_FORCE uint32_t) xid,
-                             &sw->notes) {
-        if (note->xid == xid) {
+    LIST_FOR_EACH (b, list_node, &sw->barriers) {
+        const struct note *note = notes_find(&b->notes, xid);
+
+        if (note) {
             return note;
         }
     }
-    return NULL;
+    return notes_find(&sw->notes, xid);
 }
 
 static void
@@ -816,12 +768,16 @@ link_take_error__(struct switch_link *sw, const struct ofp_header *oh)
     const char *name = error ? ofperr_to_string(error) : "unknown error";
 
     if (note && !note->text) {
-        sw->one_by_one = true;
         link_trouble__(sw, xasprintf("a bundle (%s); its flows follow one by "
                                      "one", name));
+        if (!sw->one_by_one) {
+            /* Guests may wait for the rest of it. */
+            sw->one_by_one = true;
+            sw->retry_at = time_msec();
+        }
     } else {
         char *what = (note ? xstrdup(note->text)
-                      : error ? link_describe__(&payload)
+                      : error ? notes_describe(&payload)
                       : xstrdup("a message"));
 
         link_trouble__(sw, xasprintf("%s (%s, xid 0x%"PRIx32")", what, name,
@@ -850,18 +806,6 @@ link_trouble__(struct switch_link *sw, char *what)
         sw->retry_at = time_msec() + MAX(sw->backoff_ms, sw->readback_ms
                                                          * RETRY_PER_READBACK);
         sw->trouble = true;
-    }
-}
-
-static void
-notes_destroy__(struct switch_link *sw, struct ovs_list *list)
-{
-    struct note *note;
-
-    LIST_FOR_EACH_POP (note, list_node, list) {
-        hmap_remove(&sw->notes, &note->hmap_node);
-        free(note->text);
-        free(note);
     }
 }
 

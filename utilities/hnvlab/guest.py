@@ -38,7 +38,7 @@ class Guest:
         return [f"link add name {self.port} mtu {MTU} type veth peer name "
                 f"{LINK} mtu {MTU} address {self.vm.mac} "
                 f"netns {self.namespace}",
-                f"link set {self.port} up"]
+                f"link set {self.port} arp off up"]
 
     def configure(self):
         netns.checksum_in_software(self.namespace, LINK)
@@ -65,7 +65,7 @@ class Guest:
         another's.  The guest keeps its interface and all it has open, like a
         virtual machine in a live migration."""
         netns.ip(source, [f"link set {self.port} netns {target}"])
-        netns.ip(target, [f"link set {self.port} up"])
+        netns.ip(target, [f"link set {self.port} arp off up"])
 
 
 def port_name(name, number):

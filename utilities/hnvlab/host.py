@@ -11,6 +11,7 @@ datapath finds it and does the tunnels' routing and ARP itself.  The agent
 makes br-int; the lab only says that it shall."""
 
 import concurrent.futures
+import json
 import os
 import socket
 import time
@@ -50,21 +51,13 @@ class Host:
 
     def prepare(self):
         """Settings of the namespace, before it has links."""
-        netns.sysctl(self.namespace, {
-            "net/ipv4/conf/all/rp_filter": 0,
-            "net/ipv4/conf/default/rp_filter": 0,
-            # The host itself speaks on its physical bridges only, where
-            # IPv6 is switched on if they have such an address.
-            "net/ipv6/conf/default/disable_ipv6": 1,
-            "net/ipv6/conf/default/accept_dad": 0,
-            "net/ipv6/conf/default/accept_ra": 0,
-        })
+        netns.sysctl(self.namespace, netns.PORTS_UNHEARD)
 
     def start(self):
         """Everything up to the provider addresses.  The uplinks' cables are
         there already."""
         netns.ip(self.namespace, ["link set lo up"] + [
-            f"link set {uplink} up" for uplink in self.uplinks()
+            f"link set {uplink} arp off up" for uplink in self.uplinks()
         ] + self._rules())
         self.switch.create(self._settings())
         self.start_switch()
@@ -75,9 +68,8 @@ class Host:
         if self.switch.vswitchd.pid():
             return
         self.switch.vswitchd.start()
-        v6 = [f"net/ipv6/conf/br-phy{i}/disable_ipv6"
-              for i, pa in enumerate(self.pas) if ":" in pa]
-        netns.sysctl(self.namespace, {key: 0 for key in v6})
+        for i, pa in enumerate(self.pas):
+            netns.hear(self.namespace, f"br-phy{i}", 6 if ":" in pa else 4)
         netns.ip(self.namespace, self._addresses())
 
     def start_agent(self):
@@ -96,15 +88,17 @@ class Host:
 
     def meet_neighbours(self, peers):
         """Resolves the next hops of this host's tunnels, so that no guest's
-        first packet is lost to it: the gateways and 'peers', the other
-        provider addresses."""
+        first packet is lost to it: the gateways, and those of 'peers', the
+        other provider addresses, that are in the same subnet."""
         jobs = []
-        for pa in self.pas:
+        for i, pa in enumerate(self.pas):
             subnet = self.spec.subnet_of(pa)
             near = [p for p in peers if self.spec.subnet_of(p) is subnet]
-            jobs += [(pa, to) for to in [subnet.gateway, *near]]
+            jobs += [(f"br-phy{i}", pa, to) for to in [subnet.gateway, *near]]
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda job: self._ping(*job), jobs))
+            list(pool.map(lambda job: self._ping(*job[1:]), jobs))
+        for bridge, _, to in jobs:
+            self._tell_neighbour(bridge, to)
 
     def uplinks(self):
         return [f"uplink{i}" for i in range(len(self.pas))]
@@ -157,13 +151,22 @@ class Host:
                 for i, pa in enumerate(self.pas) if i]
 
     def _ping(self, pa, to):
-        """One answered ping; the switch learns the MAC from its ARP reply."""
+        """Ends when 'to' answers, whose MAC the kernel then knows."""
         try:
             netns.run(netns.command(self.namespace, [
                 "ping", "-n", "-q", "-c1", "-i0.2", "-w10", "-I", pa, to]))
         except LabError:
             raise LabError(f"host {self.name}: no answer from {to} to "
                            f"{pa} on the underlay") from None
+
+    def _tell_neighbour(self, bridge, address):
+        """The switch keeps a table of its own for tunnels, and fills it from
+        what passes only once it has a tunnel."""
+        known = json.loads(netns.run(["ip", "-n", self.namespace, "-j",
+                                      "neigh", "show", address, "dev",
+                                      bridge]) or "[]")
+        for mac in [n["lladdr"] for n in known if "lladdr" in n]:
+            self.switch.appctl("tnl/neigh/set", bridge, address, mac)
 
     def _agent_answers(self):
         try:

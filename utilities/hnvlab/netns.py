@@ -119,9 +119,27 @@ def sysctl(name, settings):
                 f.write(f"{value}\n")
 
 
-def has_link(name, link):
-    with entered(name):
-        return link in (i[1] for i in socket.if_nameindex())
+# A userspace switch takes a copy of what arrives on its ports, and the kernel
+# sees it as well.  Unless it is told not to, it answers ARP for any address it
+# has, on any of them, and forwards what it gets, as a second, ghostly router.
+# So in a namespace with a switch links are deaf by default: no IPv6, and no
+# IPv4 from where the route back does not lead, which without an address is
+# everywhere.  ARP is switched off link by link ("arp off").
+PORTS_UNHEARD = {
+    "net/ipv4/conf/all/rp_filter": 0,
+    "net/ipv4/conf/default/rp_filter": 1,
+    "net/ipv6/conf/default/disable_ipv6": 1,
+    "net/ipv6/conf/default/accept_dad": 0,
+    "net/ipv6/conf/default/accept_ra": 0,
+}
+
+
+def hear(name, link, version):
+    """Undoes PORTS_UNHEARD for a switch's own port, which shall have an
+    address of this IP version."""
+    sysctl(name, {f"net/ipv4/conf/{link}/rp_filter": 0})
+    if version == 6:
+        sysctl(name, {f"net/ipv6/conf/{link}/disable_ipv6": 0})
 
 
 def checksum_in_software(name, link):

@@ -51,6 +51,12 @@ class Switch:
         return netns.run(["ovs-vsctl", f"--db={self.remote}", "--timeout=30",
                           *options, *words])
 
+    def appctl(self, *words):
+        """Runs a command of ovs-vswitchd's."""
+        control = f"{self.folder}/ovs-vswitchd.{self.vswitchd.pid()}.ctl"
+        return netns.run(["ovs-appctl", f"--target={control}",
+                          "--timeout=30", *words])
+
     def _daemon(self, title, name, program, args):
         pidfile = f"{self.folder}/{name}.pid"
         logfile = f"{self.logs}/{name}.log"

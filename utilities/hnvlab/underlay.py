@@ -34,12 +34,7 @@ class Underlay:
         netns.sysctl(self.namespace, {
             "net/ipv4/ip_forward": 1,
             "net/ipv6/conf/all/forwarding": 1,
-            # A host with two provider addresses may send from either through
-            # the first one's gateway.
-            "net/ipv4/conf/all/rp_filter": 0,
-            "net/ipv4/conf/default/rp_filter": 0,
-            "net/ipv6/conf/default/disable_ipv6": 1,
-            "net/ipv6/conf/default/accept_dad": 0,
+            **netns.PORTS_UNHEARD,
         })
 
     def lay_cables(self, host_namespaces):
@@ -48,15 +43,13 @@ class Underlay:
             f"link add name {port} mtu {MTU} type veth "
             f"peer name uplink{j} mtu {MTU} netns {host_namespaces[i]}"
             for i, j, port, _ in self._ports()] + [
-            f"link set {port} up" for _, _, port, _ in self._ports()])
+            f"link set {port} arp off up" for _, _, port, _ in self._ports()])
 
     def start(self):
         self.switch.create(self._settings())
         self.switch.vswitchd.start()
         for i, subnet in enumerate(self.spec.underlay):
-            if subnet.network.version == 6:
-                netns.sysctl(self.namespace,
-                             {f"net/ipv6/conf/net{i}/disable_ipv6": 0})
+            netns.hear(self.namespace, f"net{i}", subnet.network.version)
         netns.ip(self.namespace, [
             command for i, subnet in enumerate(self.spec.underlay)
             for command in (
