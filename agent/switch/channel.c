@@ -225,13 +225,15 @@ channel_connect__(struct channel *c)
     c->probed = false;
 }
 
-/* Tells of the first of a series of failures, and when to try again. */
+/* Plans the next attempt.  Tells of the first of a series of failures, unless
+ * 'error' is 0, which is for one that was told already, or no failure. */
 static void
 channel_back_off__(struct channel *c, int error)
 {
     if (error && !c->complained) {
-        VLOG_WARN("%s: no session with the switch (%s); trying again",
-                  c->target, ovs_retval_to_string(error));
+        VLOG_WARN("%s: no session with the switch (%s); its flows stay as "
+                  "they are; trying again", c->target,
+                  ovs_retval_to_string(error));
         c->complained = true;
     }
     c->backoff_ms = MIN(MAX(BACKOFF_MIN_MS, 2 * c->backoff_ms),
@@ -287,7 +289,7 @@ channel_take_hello__(struct channel *c, const struct ofp_header *oh)
                      ds_cstr(&theirs), ds_cstr(&ours));
         ds_destroy(&ours);
         ds_destroy(&theirs);
-        channel_close__(c, EPROTO);
+        channel_close__(c, 0);
         return;
     }
     c->version = leftmost_1bit_idx(common);
@@ -352,7 +354,7 @@ channel_recv(struct channel *c)
         if (size < sizeof(struct ofp_header)) {
             VLOG_WARN_RL(&rl, "%s: received a message of impossible length; "
                          "reconnecting", c->target);
-            channel_close__(c, EPROTO);
+            channel_close__(c, 0);
         } else if (!channel_handle__(c, msg->data)) {
             return msg;
         }
@@ -400,7 +402,7 @@ channel_handle__(struct channel *c, const struct ofp_header *oh)
         } else {
             VLOG_WARN_RL(&rl, "%s: received %s instead of a greeting; "
                          "reconnecting", c->target, ofptype_get_name(type));
-            channel_close__(c, EPROTO);
+            channel_close__(c, 0);
         }
         return true;
     }

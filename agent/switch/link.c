@@ -388,8 +388,6 @@ link_down__(struct switch_link *sw)
     if (sw->state == LINK_DOWN) {
         return;
     }
-    VLOG_INFO("%s: session lost; flows stay on the switch as they are",
-              channel_target(sw->channel));
     sw->state = LINK_DOWN;
     LIST_FOR_EACH_POP (b, list_node, &sw->barriers) {
         notes_uninit(&b->notes);

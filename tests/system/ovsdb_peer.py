@@ -213,7 +213,8 @@ class Rpc:
         number = self.request(method, params)
         while True:
             message = self.receive()
-            assert message is not None, "connection lost"
+            if message is None:
+                raise ConnectionError("connection lost")
             if message["id"] == number:
                 return message
             self.notifications.append(message)

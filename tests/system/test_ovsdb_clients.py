@@ -367,7 +367,7 @@ def test_a_stranger_gets_nothing_over_tls(tmp_path, keys):
                 context.load_cert_chain(strangers.cert("controller"),
                                         strangers.key("controller"))
             raw = socket.create_connection(("127.0.0.1", port))
-            with pytest.raises((OSError, AssertionError)):
+            with pytest.raises(OSError):
                 with Rpc(context.wrap_socket(raw)) as rpc:
                     rpc.call("list_dbs", [])
         assert agent.is_alive()
@@ -383,10 +383,16 @@ class Listener:
         self.port = self.socket.getsockname()[1]
 
     def accept(self):
-        raw, _ = self.socket.accept()
-        if self.context:
-            raw = self.context.wrap_socket(raw, server_side=True)
-        return Rpc(raw)
+        """Returns the next connection that the agent has not given up while
+        it waited here."""
+        while True:
+            raw, _ = self.socket.accept()
+            with contextlib.suppress(OSError):
+                if self.context:
+                    raw = self.context.wrap_socket(raw, server_side=True)
+                rpc = Rpc(raw)
+                rpc.call("list_dbs", [])
+                return rpc
 
     def __enter__(self):
         return self
@@ -396,7 +402,7 @@ class Listener:
 
 
 def check_dialled(agent, listener, target):
-    # ADDRESS of the controller, told and dialled, comes and goes.
+    """A controller that is dialled, works, goes and comes back."""
     with with_manager(agent, target, max_backoff=1000):
         with listener.accept() as rpc:
             controller_at_work(rpc)
@@ -431,11 +437,9 @@ def test_controller_is_dialled_over_tls(tmp_path, keys):
 
 def test_a_controller_that_is_not_there(agent):
     with with_manager(agent, f"tcp:127.0.0.1:{free_port()}"):
-        until(lambda: "last_error" in manager(agent)[1], "an error")
-        connected, status = manager(agent)
-        assert not connected
-        assert status["last_error"] == "Connection refused"
-        assert status["state"] in ("BACKOFF", "CONNECTING")
+        until(lambda: manager(agent)[1].get("state") == "BACKOFF",
+              "the failure to show")
+        assert not manager(agent)[0]
 
 
 def test_a_listening_manager(agent):
@@ -533,8 +537,11 @@ def fixture_pair(tmp_path_factory):
 
 def answer(server, method, params):
     with server.rpc() as rpc:
-        reply = rpc.call(method, params)
-        del reply["id"]
+        number = rpc.request(method, params)
+        reply = rpc.receive()
+        if reply is None:
+            return "connection closed"
+        assert reply.pop("id") == number
         return mask_uuids(reply)
 
 

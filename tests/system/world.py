@@ -13,6 +13,10 @@ a is subnet 5001, b is 5002, x is 6001; x1 and x3 have the MACs and the
 addresses of a1 and a3.  h2 is behind the underlay's router.
 """
 
+import contextlib
+import os
+import signal
+
 from hnvlab import deliver, netns, ovsdb
 from hnvlab.policy import Network, Policy, Subnet, Vm
 from wire import BROADCAST, arp_request, guest_tap, is_arp_reply
@@ -69,6 +73,17 @@ def ca(name):
 
 def mac(name):
     return BY_NAME[name].mac
+
+
+@contextlib.contextmanager
+def paused(daemon):
+    """For a while, a daemon that is there but does nothing."""
+    pid = daemon.pid()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 class World:

@@ -59,6 +59,15 @@ def file_name(folder, step, host):
     return os.path.join(folder, f"{step}-{host}.json")
 
 
+def excerpt(policy, host, ca):
+    """The operation that inserts the first mapping of 'ca', to be read."""
+    for operation in policy.full(host)[0][1:]:
+        if operation.get("row", {}).get("ipaddr") == ca:
+            text = json.dumps(operation, indent=2)
+            return "".join(f"      {line}\n" for line in text.splitlines())
+    return ""
+
+
 def _write(folder, step, host, transactions):
     with open(file_name(folder, step, host), "w", encoding="utf-8") as out:
         json.dump(transactions, out, indent=1)

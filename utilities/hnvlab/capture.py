@@ -6,8 +6,10 @@ capture tools give only one of the two.  And who waits for the line
 "listening on" can be sure that no later packet is missing."""
 
 import contextlib
+import errno
 import os
 import select
+import signal
 import socket
 import struct
 import sys
@@ -36,10 +38,11 @@ PCAP_MAGIC_NANOSECONDS = 0xa1b23c4d
 LINKTYPE_ETHERNET = 1
 
 
-def capture(host, path, count=None, seconds=None):
+def capture(host, path, count=None, seconds=None, stop=None):
     """Writes packets to 'path' ('-' is standard output) until 'count' of them
-    are there, 'seconds' are over, or KeyboardInterrupt.  Each is in the file
-    at once."""
+    are there, 'seconds' are over, or the file descriptor 'stop' becomes
+    readable.  Each packet is in the file at once, and what had arrived before
+    the end is in it."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(_listen(host.namespace, uplink))
                    for uplink in host.uplinks()]
@@ -48,17 +51,31 @@ def capture(host, path, count=None, seconds=None):
                               FRAME_MAX, LINKTYPE_ETHERNET))
         _say(f"listening on {', '.join(host.uplinks())} of host {host.name}")
         taken = 0
-        try:
-            for frame in _frames(sockets, seconds):
-                out.write(frame)
-                taken += 1
-                if taken == count:
-                    break
-        except KeyboardInterrupt:
-            pass
+        for record in _records(sockets, seconds, stop):
+            out.write(record)
+            taken += 1
+            if taken == count:
+                break
         lost = sum(map(_lost, sockets))
         _say(f"{taken} packet{'s' * (taken != 1)} captured"
              + (f", {lost} lost" if lost else ""))
+
+
+@contextlib.contextmanager
+def until_interrupted():
+    """Yields a file descriptor, for 'stop', that becomes readable on the
+    signals that end a program."""
+    reader, writer = os.pipe()
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    old = [signal.signal(s, lambda *_: os.write(writer, b"."))
+           for s in signals]
+    try:
+        yield reader
+    finally:
+        for s, handler in zip(signals, old):
+            signal.signal(s, handler)
+        os.close(reader)
+        os.close(writer)
 
 
 def _say(text):
@@ -91,27 +108,45 @@ def _listen(namespace, link):
     return s
 
 
-def _frames(sockets, seconds):
-    """Packets as records of a pcap file."""
+def _records(sockets, seconds, stop):
+    """Packets as records of a pcap file, until the end and what is older."""
     deadline = time.monotonic() + seconds if seconds is not None else None
-    while True:
+    sources = [*sockets, stop] if stop is not None else sockets
+    ready = []
+    while stop not in ready:
         left = None
         if deadline is not None:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return
-        for s in select.select(sockets, [], [], left)[0]:
-            record = _receive(s)
-            if record:
-                yield record
+            left = max(deadline - time.monotonic(), 0)
+        ready = select.select(sources, [], [], left)[0]
+        if not ready or left == 0:
+            break
+        for s in ready:
+            if s is not stop:
+                packet = _receive(s)
+                if packet:
+                    yield packet[1]
+    yield from _leftovers(sockets, time.time_ns())
+
+
+def _leftovers(sockets, end):
+    """What had arrived by 'end' and was not read yet."""
+    for s in sockets:
+        while True:
+            packet = _receive(s)
+            if not packet or packet[0] > end:
+                break
+            yield packet[1]
 
 
 def _receive(s):
+    """(time in nanoseconds, record for the file), or None."""
     try:
         frame, control, _, _ = s.recvmsg(FRAME_MAX, 256)
     except BlockingIOError:
         return None
     except OSError as e:
+        if e.errno == errno.ENETDOWN:
+            return None     # Said once; the link may come back.
         raise LabError(f"the uplink is gone: {e.strerror}") from None
     stamp = time.time_ns()
     for level, kind, data in control:
@@ -120,8 +155,8 @@ def _receive(s):
         elif level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
             sec, nsec = TIMESPEC.unpack(data)
             stamp = sec * 10**9 + nsec
-    return struct.pack("=IIII", stamp // 10**9, stamp % 10**9, len(frame),
-                       len(frame)) + frame
+    return stamp, struct.pack("=IIII", stamp // 10**9, stamp % 10**9,
+                              len(frame), len(frame)) + frame
 
 
 def _with_tag(frame, auxdata):

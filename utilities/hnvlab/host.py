@@ -132,15 +132,15 @@ class Host:
         for i, pa in enumerate(self.pas):
             subnet = self.spec.subnet_of(pa)
             commands += [f"link set br-phy{i} up",
-                         f"addr add {pa}/{subnet.network.prefixlen} "
+                         f"addr replace {pa}/{subnet.network.prefixlen} "
                          f"dev br-phy{i}"]
             if subnet.network.version not in families:
                 families.add(subnet.network.version)
-                commands.append(f"route add default via {subnet.gateway} "
+                commands.append(f"route replace default via {subnet.gateway} "
                                 f"dev br-phy{i} src {pa}")
             if i:
                 commands += [
-                    f"route add {to} dev br-phy{i} table {FIRST_TABLE + i}"
+                    f"route replace {to} dev br-phy{i} table {FIRST_TABLE + i}"
                     for to in (subnet.subnet, f"default via {subnet.gateway}")]
         return commands
 

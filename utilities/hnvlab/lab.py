@@ -174,10 +174,8 @@ class Lab:
 
 def create(name, spec, programs):
     """A new lab of which only the folder exists."""
-    folder = folder_of(name)
-    os.makedirs(base_folder(), exist_ok=True)
     try:
-        os.mkdir(folder)
+        _make_folder(folder_of(name))
     except FileExistsError:
         raise LabError(f'lab "{name}" exists already; "hnv-lab --name {name} '
                        'down" removes it, another --name makes another lab'
@@ -232,6 +230,17 @@ def folder_of(name):
         raise LabError(f'"{folder}" is too long for the sockets in it: at '
                        f"most {FOLDER_MAX} characters")
     return folder
+
+
+def _make_folder(folder):
+    """Makes it, and the base folder, which the end of another lab, which was
+    the last, can take away at any time."""
+    for _ in range(100):
+        os.makedirs(base_folder(), exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.mkdir(folder)
+            return
+    raise LabError(f'"{folder}" cannot be made')
 
 
 def remove_folder(folder):

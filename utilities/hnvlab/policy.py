@@ -26,8 +26,10 @@ from typing import Dict, List, Optional
 ENCAPSULATIONS = ("vxlan", "nvgre")
 ALLOW_ALL_PRIORITY = 65000
 
-# Rows vanish by themselves when nothing refers to them any more.
-COLLECTED = ("Physical_Locator", "Physical_Locator_Set", "Physical_Port")
+# Rows vanish by themselves when nothing refers to them any more.  So would a
+# Physical_Port, but too late for a Logical_Switch that it refers to and that
+# is deleted in the same transaction.
+COLLECTED = ("Physical_Locator", "Physical_Locator_Set")
 # Rows come before those that refer to them, and go after them.
 VTEP_TABLES = ("Physical_Locator", "Physical_Locator_Set", "Logical_Switch",
                "Logical_Router", "Physical_Port", "Ucast_Macs_Remote",
