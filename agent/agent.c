@@ -94,7 +94,7 @@ agent_create(const struct options *options)
     agent->options = options;
     agent->host_deadline_ms = time_msec() + HOST_WAIT_MS;
     agent->db = db_server_create();
-    agent->host = host_create(options->ovsdb);
+    agent->host = host_create(options->ovsdb, pipeline_table_name);
     host_override_bridge(agent->host, options->bridge);
     agent->policy = policy_create();
     agent->link = switch_create(&(struct space_source) {

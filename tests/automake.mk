@@ -3,33 +3,20 @@
 # Unit tests: each file is a program of its own, of the check library.
 UNIT_TESTS = \
 	tests/unit/test-addr \
-	tests/unit/test-db \
-	tests/unit/test-plan \
 	tests/unit/test-compile \
+	tests/unit/test-db \
 	tests/unit/test-host-view \
+	tests/unit/test-plan \
 	tests/unit/test-switch
 
-UNIT_LDADD = $(HNV_LIBS) $(CHECK_LIBS)
-UNIT_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit $(CHECK_CFLAGS)
+# They are linked with LDADD, the default for programs that do not say.
+LDADD = $(HNV_LIBS) $(CHECK_LIBS)
 
 if HAVE_CHECK
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
 EXTRA_DIST += tests/unit/unit.h
-
-tests_unit_test_addr_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_addr_LDADD = $(UNIT_LDADD)
-tests_unit_test_db_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_db_LDADD = $(UNIT_LDADD)
-tests_unit_test_plan_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_plan_LDADD = $(UNIT_LDADD)
-tests_unit_test_compile_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_compile_LDADD = $(UNIT_LDADD)
-tests_unit_test_host_view_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_host_view_LDADD = $(UNIT_LDADD)
-tests_unit_test_switch_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_switch_LDADD = $(UNIT_LDADD)
 
 # Scenarios: a folder each, with about.txt to say what must hold.
 SCENARIOS =
@@ -56,4 +43,21 @@ PYTEST_FLAGS = -q -n 2 --dist loadfile
 check-system: all
 	HNV_AGENT='$(abs_top_builddir)/agent/hnv-agent' \
 	$(PYTEST) $(PYTEST_FLAGS) '$(abs_top_srcdir)/tests/system'
-.PHONY: check-system
+EXTRA_DIST += \
+	tests/system/conftest.py \
+	tests/system/ovsdb_peer.py \
+	tests/system/test_changes.py \
+	tests/system/test_forwarding.py \
+	tests/system/test_ovsdb_clients.py \
+	tests/system/test_ovsdb_kill.py \
+	tests/system/test_restart.py \
+	tests/system/wire.py \
+	tests/system/world.py
+
+# Figures; root.  HNV_BENCH_SIZES chooses how many mappings.
+bench: all
+	HNV_AGENT='$(abs_top_builddir)/agent/hnv-agent' \
+	/usr/bin/python3 -B '$(abs_top_srcdir)/tests/bench/mappings.py'
+EXTRA_DIST += tests/bench/mappings.py
+
+.PHONY: bench check-system

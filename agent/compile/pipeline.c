@@ -25,7 +25,5 @@ static const char *const table_names[] = {
 const char *
 pipeline_table_name(uint8_t table)
 {
-    const char *name = (table < ARRAY_SIZE(table_names)
-                        ? table_names[table] : NULL);
-    return name ? name : "?";
+    return table < ARRAY_SIZE(table_names) ? table_names[table] : NULL;
 }

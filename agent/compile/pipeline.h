@@ -65,6 +65,7 @@ enum pipeline_reg {
 /* Priority of the flows in the SPACE tables. */
 #define PRIORITY_SPACE 100
 
+/* NULL for a table that is not in use. */
 const char *pipeline_table_name(uint8_t table);
 
 #endif /* compile/pipeline.h */

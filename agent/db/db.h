@@ -103,7 +103,7 @@ void db_server_feed(struct db_server *, row_change_cb *, void *aux);
  * Of these writes the feed hands on new rows, but not new values of columns
  * that only the agent writes (Global.cur_cfg, Physical_Port.status). */
 
-/* Ensures, once, the one Global row in each database, and this host's
+/* Ensures the one Global row in each database, and this host's
  * Physical_Switch row if there is none: named 'name', with a generated
  * distributed_router_mac (locally administered, derived from 'name' so that it
  * is the same after a loss of the database). */

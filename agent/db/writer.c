@@ -153,23 +153,10 @@ db_server_prune_diags(struct db_server *server)
 
 /* Writing. */
 
-void
-db_server_flush(struct db_server *server)
+static struct ovsdb_table *
+get_table(const struct db_writer *w, enum db_id id, const char *name)
 {
-    struct db_writer *w = server->writer;
-
-    for (enum db_id id = 0; id < N_DBS; id++) {
-        bool vtep = id == DB_MS_VTEP;
-
-        if (w->ensure_host || w->cur_cfg_set[id]
-            || (vtep && (!hmap_is_empty(&w->ports)
-                         || diag_rows_is_dirty(w->diags)))) {
-            write_db(w, id);
-        }
-        w->cur_cfg_set[id] = false;
-    }
-    w->ensure_host = false;
-    clear_ports(w);
+    return ovsdb_get_table(db_policy_get(w->server, id), name);
 }
 
 static struct ovsdb_table *
@@ -182,7 +169,13 @@ global_table(const struct db_writer *w, enum db_id id)
         [DB_MS_DARV] = "Global",
     };
 
-    return ovsdb_get_table(db_policy_get(w->server, id), names[id]);
+    return get_table(w, id, names[id]);
+}
+
+static struct ovsdb_table *
+physical_switch_table(const struct db_writer *w)
+{
+    return get_table(w, DB_MS_VTEP, "Physical_Switch");
 }
 
 static const struct ovsdb_row *
@@ -194,6 +187,52 @@ first_row(const struct ovsdb_table *table)
         return row;
     }
     return NULL;
+}
+
+static bool
+host_rows_missing(const struct db_writer *w, enum db_id id)
+{
+    return (w->ensure_host
+            && (!first_row(global_table(w, id))
+                || (id == DB_MS_VTEP
+                    && !first_row(physical_switch_table(w)))));
+}
+
+static bool
+cur_cfg_differs(const struct db_writer *w, enum db_id id)
+{
+    const struct ovsdb_row *row = first_row(global_table(w, id));
+    long long int cur_cfg;
+
+    return (w->cur_cfg_set[id] && row
+            && (!ovsdb_util_read_integer_column(row, "cur_cfg", &cur_cfg)
+                || cur_cfg != w->cur_cfg[id]));
+}
+
+/* Tells whether there is anything to write to database 'id'.  Callers flush
+ * often, and usually there is not. */
+static bool
+has_news(const struct db_writer *w, enum db_id id)
+{
+    return (host_rows_missing(w, id)
+            || cur_cfg_differs(w, id)
+            || (id == DB_MS_VTEP && (!hmap_is_empty(&w->ports)
+                                     || diag_rows_is_dirty(w->diags))));
+}
+
+void
+db_server_flush(struct db_server *server)
+{
+    struct db_writer *w = server->writer;
+
+    for (enum db_id id = 0; id < N_DBS; id++) {
+        if (has_news(w, id)) {
+            write_db(w, id);
+        }
+        w->cur_cfg_set[id] = false;
+    }
+    w->ensure_host = false;
+    clear_ports(w);
 }
 
 static struct ovsdb_row *
@@ -237,9 +276,7 @@ static void
 write_physical_switch(struct db_writer *w, struct ovsdb_txn *txn,
                       struct ovsdb_row *global)
 {
-    struct ovsdb_table *table
-        = ovsdb_get_table(db_policy_get(w->server, DB_MS_VTEP),
-                          "Physical_Switch");
+    struct ovsdb_table *table = physical_switch_table(w);
     if (first_row(table)) {
         return;
     }
@@ -272,9 +309,8 @@ static void
 write_port_status(const struct db_writer *w, struct ovsdb_txn *txn,
                   const struct port_status *p)
 {
-    const struct ovsdb_table *table
-        = ovsdb_get_table(db_policy_get(w->server, DB_MS_VTEP),
-                          "Physical_Port");
+    const struct ovsdb_table *table = get_table(w, DB_MS_VTEP,
+                                                "Physical_Port");
     const struct ovsdb_row *row = ovsdb_table_get_row(table, &p->port);
     if (!row) {
         return;

@@ -23,6 +23,9 @@ static const struct tunnel_port tunnel_ports[] = {
     { BRIDGE_NVGRE_PORT, "gre" },
 };
 
+/* OpenFlow tables that a bridge has; table 255 means all of them. */
+#define N_TABLES 255
+
 /* Options that a tunnel port must have, each with the value "flow". */
 static const char *const flow_options[] = { "remote_ip", "local_ip", "key" };
 
@@ -82,14 +85,47 @@ datapath_type_is_right(const struct ovsrec_bridge *bridge,
     return !datapath_type || !strcmp(bridge->datapath_type, datapath_type);
 }
 
-bool
-bridge_is_right(struct ovsdb_idl *idl, const char *name,
-                const char *datapath_type)
+/* The name that 'bridge' has for OpenFlow table 'table', or NULL. */
+static const char *
+find_table_name(const struct ovsrec_bridge *bridge, uint8_t table)
 {
-    const struct ovsrec_bridge *bridge = bridge_find(idl, name);
+    for (size_t i = 0; i < bridge->n_flow_tables; i++) {
+        if (bridge->key_flow_tables[i] == table) {
+            return bridge->value_flow_tables[i]->name;
+        }
+    }
+    return NULL;
+}
+
+static bool
+table_name_is_right(const struct ovsrec_bridge *bridge, uint8_t table,
+                    const char *wanted)
+{
+    const char *name = wanted ? find_table_name(bridge, table) : NULL;
+
+    return !wanted || (name && !strcmp(name, wanted));
+}
+
+static bool
+table_names_are_right(const struct ovsrec_bridge *bridge,
+                      const struct bridge_wish *wish)
+{
+    for (int table = 0; table < N_TABLES; table++) {
+        if (!table_name_is_right(bridge, table, wish->table_name(table))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool
+bridge_is_right(struct ovsdb_idl *idl, const struct bridge_wish *wish)
+{
+    const struct ovsrec_bridge *bridge = bridge_find(idl, wish->name);
 
     if (!bridge || !fail_mode_is_right(bridge)
-        || !datapath_type_is_right(bridge, datapath_type)) {
+        || !datapath_type_is_right(bridge, wish->datapath_type)
+        || !table_names_are_right(bridge, wish)) {
         return false;
     }
     for (size_t i = 0; i < ARRAY_SIZE(tunnel_ports); i++) {
@@ -184,22 +220,22 @@ obtain_tunnel_port(struct ovsdb_idl *idl, struct ovsdb_idl_txn *txn,
  * with the tunnel ports. */
 static void
 insert_bridge(struct ovsdb_idl *idl, struct ovsdb_idl_txn *txn,
-              const char *name, const char *datapath_type)
+              const struct bridge_wish *wish)
 {
     struct ovsrec_bridge *bridge = ovsrec_bridge_insert(txn);
     struct ovsrec_port *ports[1 + ARRAY_SIZE(tunnel_ports)];
 
-    VLOG_INFO("adding integration bridge %s", name);
-    ports[0] = insert_port(txn, name, "internal", NULL);
+    VLOG_INFO("adding integration bridge %s", wish->name);
+    ports[0] = insert_port(txn, wish->name, "internal", NULL);
     for (size_t i = 0; i < ARRAY_SIZE(tunnel_ports); i++) {
         ports[i + 1] = CONST_CAST(struct ovsrec_port *,
                                   obtain_tunnel_port(idl, txn,
                                                      &tunnel_ports[i]));
     }
-    ovsrec_bridge_set_name(bridge, name);
+    ovsrec_bridge_set_name(bridge, wish->name);
     ovsrec_bridge_set_fail_mode(bridge, "secure");
-    if (datapath_type) {
-        ovsrec_bridge_set_datapath_type(bridge, datapath_type);
+    if (wish->datapath_type) {
+        ovsrec_bridge_set_datapath_type(bridge, wish->datapath_type);
     }
     ovsrec_bridge_set_ports(bridge, ports, ARRAY_SIZE(ports));
     ovsrec_open_vswitch_update_bridges_addvalue(
@@ -221,21 +257,41 @@ put_tunnel_right(struct ovsdb_idl *idl, struct ovsdb_idl_txn *txn,
     }
 }
 
+/* So that "ovs-ofctl --names dump-flows" says what a table is for. */
+static void
+name_tables(struct ovsdb_idl_txn *txn, const struct ovsrec_bridge *bridge,
+            const struct bridge_wish *wish)
+{
+    for (int table = 0; table < N_TABLES; table++) {
+        const char *wanted = wish->table_name(table);
+
+        if (!table_name_is_right(bridge, table, wanted)) {
+            struct ovsrec_flow_table *row = ovsrec_flow_table_insert(txn);
+
+            ovsrec_flow_table_set_name(row, wanted);
+            ovsrec_bridge_update_flow_tables_setkey(bridge, table, row);
+        }
+    }
+}
+
 void
 bridge_put_right(struct ovsdb_idl *idl, struct ovsdb_idl_txn *txn,
-                 const char *name, const char *datapath_type)
+                 const struct bridge_wish *wish)
 {
-    const struct ovsrec_bridge *bridge = bridge_find(idl, name);
+    const struct ovsrec_bridge *bridge = bridge_find(idl, wish->name);
 
     if (!bridge) {
-        insert_bridge(idl, txn, name, datapath_type);
+        insert_bridge(idl, txn, wish);
         return;
     }
     if (!fail_mode_is_right(bridge)) {
         ovsrec_bridge_set_fail_mode(bridge, "secure");
     }
-    if (!datapath_type_is_right(bridge, datapath_type)) {
-        ovsrec_bridge_set_datapath_type(bridge, datapath_type);
+    if (!datapath_type_is_right(bridge, wish->datapath_type)) {
+        ovsrec_bridge_set_datapath_type(bridge, wish->datapath_type);
+    }
+    if (!table_names_are_right(bridge, wish)) {
+        name_tables(txn, bridge, wish);
     }
     for (size_t i = 0; i < ARRAY_SIZE(tunnel_ports); i++) {
         put_tunnel_right(idl, txn, bridge, &tunnel_ports[i]);

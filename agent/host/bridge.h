@@ -7,6 +7,7 @@
  * must be there, put there where it is not. */
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct ovsdb_idl;
 struct ovsdb_idl_txn;
@@ -16,15 +17,24 @@ struct ovsrec_bridge;
 #define BRIDGE_VXLAN_PORT "hnv-vxlan"
 #define BRIDGE_NVGRE_PORT "hnv-nvgre"
 
+/* What the bridge is to be like. */
+struct bridge_wish {
+    const char *name;
+    const char *datapath_type;  /* NULL for any. */
+
+    /* Name of an OpenFlow table, NULL for one that has none. */
+    const char *(*table_name)(uint8_t table);
+};
+
 /* NULL if there is no bridge of that name. */
 const struct ovsrec_bridge *bridge_find(struct ovsdb_idl *, const char *name);
 
-/* True if nothing has to be changed; 'datapath_type' NULL for any. */
-bool bridge_is_right(struct ovsdb_idl *, const char *name,
-                     const char *datapath_type);
+/* True if nothing has to be changed. */
+bool bridge_is_right(struct ovsdb_idl *, const struct bridge_wish *);
 
-/* Adds to 'txn' what makes the bridge right. */
+/* Adds to 'txn' what makes the bridge right.  A bridge that has to be made
+ * gets what can wait, the names of its tables, in the next round. */
 void bridge_put_right(struct ovsdb_idl *, struct ovsdb_idl_txn *,
-                      const char *name, const char *datapath_type);
+                      const struct bridge_wish *);
 
 #endif /* host/bridge.h */

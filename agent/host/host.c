@@ -26,6 +26,7 @@ VLOG_DEFINE_THIS_MODULE(host);
 
 struct host {
     char *remote;
+    const char *(*table_name)(uint8_t table);
     struct ovsdb_idl *idl;
     struct ovsdb_idl_txn *txn;  /* In flight, or NULL. */
     long long int retry_ms;     /* No transaction before this time. */
@@ -53,11 +54,12 @@ static void host_finish_txn(struct host *);
 static void host_keep_bridge(struct host *);
 
 struct host *
-host_create(const char *remote)
+host_create(const char *remote, const char *(*table_name)(uint8_t table))
 {
     struct host *host = xzalloc(sizeof *host);
 
     host->remote = xstrdup(remote);
+    host->table_name = table_name;
     host->idl = ovsdb_idl_create(remote, &ovsrec_idl_class, false, true);
     monitor_columns(host->idl);
     host->away_since_ms = time_msec();
@@ -175,6 +177,8 @@ monitor_columns(struct ovsdb_idl *idl)
         &ovsrec_bridge_col_ports,
         &ovsrec_bridge_col_fail_mode,
         &ovsrec_bridge_col_datapath_type,
+        &ovsrec_bridge_col_flow_tables,
+        &ovsrec_flow_table_col_name,
         &ovsrec_port_col_name,
         &ovsrec_port_col_interfaces,
         &ovsrec_interface_col_name,
@@ -188,6 +192,7 @@ monitor_columns(struct ovsdb_idl *idl)
         &ovsrec_table_bridge,
         &ovsrec_table_port,
         &ovsrec_table_interface,
+        &ovsrec_table_flow_table,
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
@@ -414,16 +419,20 @@ host_finish_txn(struct host *host)
 static void
 host_keep_bridge(struct host *host)
 {
-    const char *datapath_type = host_setting(host, "hnv-datapath-type");
+    const struct bridge_wish wish = {
+        .name = host->bridge,
+        .datapath_type = host_setting(host, "hnv-datapath-type"),
+        .table_name = host->table_name,
+    };
 
     if (host->txn || time_msec() < host->retry_ms
         || !ovsdb_idl_is_connected(host->idl)
-        || bridge_is_right(host->idl, host->bridge, datapath_type)) {
+        || bridge_is_right(host->idl, &wish)) {
         return;
     }
     host->txn = ovsdb_idl_txn_create(host->idl);
     ovsdb_idl_txn_add_comment(host->txn, "hnv-agent: integration bridge %s",
                               host->bridge);
-    bridge_put_right(host->idl, host->txn, host->bridge, datapath_type);
+    bridge_put_right(host->idl, host->txn, &wish);
     host_finish_txn(host);
 }

@@ -15,18 +15,22 @@
  *   hnv-db-dir         directory of the databases
  *
  * It changes only what it must: the bridge's fail_mode, its two tunnel ports,
- * and the bridge itself if it is not there.
+ * the names of its tables, and the bridge itself if it is not there.
  *
  * Threads: one, the one that runs the main loop. */
 
 #include <stdbool.h>
+#include <stdint.h>
 #include "host/host-view.h"
 
 struct host;
 struct smap;
 
-/* Starts to follow the database at 'remote', e.g. "unix:/run/.../db.sock". */
-struct host *host_create(const char *remote);
+/* Starts to follow the database at 'remote', e.g. "unix:/run/.../db.sock".
+ * 'table_name' gives the bridge's OpenFlow tables their names, NULL for those
+ * without. */
+struct host *host_create(const char *remote,
+                         const char *(*table_name)(uint8_t table));
 void host_destroy(struct host *);
 
 /* Name of the bridge regardless of hnv-bridge; NULL for the setting's. */

@@ -78,8 +78,8 @@ void locators_touch_all(struct locators *);
 /* True if locators_adopt() would change what mappings of 'locator' see. */
 bool locator_will_change(const struct locator *, const struct rules *);
 
-/* Brings a dirty locator's 'resolved' and 'where' up to date.  Afterwards it is
- * not dirty, and might be gone. */
+/* Brings a dirty locator's 'resolved' and 'where' up to date.  Afterwards it
+ * is not dirty, and might be gone. */
 void locators_adopt(struct locators *, struct locator *,
                     const struct rules *);
 

@@ -40,7 +40,8 @@ void mapping_queue_filter(struct mapping_queue *,
                           bool (*keep)(struct mapping *, void *aux),
                           void *aux);
 
-/* Starts to drain; then takes one after the other until NULL, which ends it. */
+/* Starts to drain; then takes one after the other until NULL, which ends
+ * it. */
 void mapping_queue_start(struct mapping_queue *);
 struct mapping *mapping_queue_pop(struct mapping_queue *);
 

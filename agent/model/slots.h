@@ -48,8 +48,8 @@ struct slots {
 void slots_init(struct slots *, struct mapping_queue *);
 void slots_uninit(struct slots *);
 
-/* Gives a mapping its seats, by its CA and MAC in subnet 'vsid', or takes them.
- * A seated mapping is not placed until it is judged. */
+/* Gives a mapping its seats, by its CA and MAC in subnet 'vsid', or takes
+ * them.  A seated mapping is not placed until it is judged. */
 void slots_seat(struct slots *, struct mapping *, uint32_t vsid);
 void slots_unseat(struct slots *, struct mapping *);
 bool mapping_is_seated(const struct mapping *);
