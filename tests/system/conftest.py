@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What system tests share: labs, and where the agent is."""
 
+import itertools
 import os
 import sys
 
@@ -11,7 +12,7 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [os.path.join(TOP, "utilities"), HERE]
 
 # pylint: disable=wrong-import-position
-from hnvlab import lab as hnv_lab  # noqa: E402
+from hnvlab import lab as hnv_lab, netns  # noqa: E402
 from hnvlab import spec as lab_spec  # noqa: E402
 
 
@@ -27,14 +28,22 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason="needs root"))
 
 
+_numbers = itertools.count()
+
+
 @pytest.fixture(scope="module")
-def make_lab(request):
+def make_lab(tmp_path_factory):
     """make_lab(SPEC) builds a lab that is gone after the module's tests.
-    Its name is its own, so that test files run side by side."""
+    Its name is its own, so that test files run side by side.  In the end each
+    agent is asked to exit, and nothing alarming may be in its log, nor in
+    what a sanitizer has to say."""
+    reports = tmp_path_factory.mktemp("sanitizers")
+    for sanitizer in ("ASAN", "UBSAN", "LSAN"):
+        os.environ[f"{sanitizer}_OPTIONS"] = f"log_path={reports}/report"
     made = []
 
     def make(description, *agent_args):
-        name = f"t{os.getpid()}x{len(made)}"
+        name = f"t{os.getpid()}x{next(_numbers)}"
         spec = lab_spec.from_json(description)
         programs = hnv_lab.Programs(agent_path(), list(agent_args))
         lab = hnv_lab.build(name, spec, programs)
@@ -42,10 +51,29 @@ def make_lab(request):
         return lab
 
     yield make
+    alarms = []
     for lab in made:
-        logs = _alarming_lines(lab)
+        try:
+            for host in lab.hosts.values():
+                _ask_to_exit(host)
+        except hnv_lab.LabError as e:
+            alarms.append(str(e))
+        alarms += _alarming_lines(lab)
         lab.down()
-        assert not logs, "\n".join(logs)
+    for report in sorted(os.listdir(reports)):
+        with open(f"{reports}/{report}", encoding="utf-8",
+                  errors="replace") as f:
+            alarms.append(f.read())
+    assert not alarms, "\n".join(alarms)
+
+
+def _ask_to_exit(host):
+    """The way to end that frees all memory, so that leaks show."""
+    pid = host.agent.pid()
+    if pid:
+        netns.run(["ovs-appctl", "-T", "20", "-t",
+                   f"{host.folder}/hnv-agent.{pid}.ctl", "exit"])
+        netns.end_processes([pid], 0, patience=20)
 
 
 # What no agent should ever say of itself.

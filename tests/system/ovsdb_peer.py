@@ -133,25 +133,48 @@ class Server:
         self.stop()
 
 
+SWITCH_SCHEMA = pathlib.Path("/usr/share/openvswitch/vswitch.ovsschema")
+
+
 class Agent(Server):
-    """The agent, with its policy databases and without a switch."""
+    """The agent with its policy databases.  Of Open vSwitch there is only the
+    database, with the name of the host in it."""
 
     def __init__(self, folder, *options):
         super().__init__(folder)
         self.options = options
+        self.switch = self.make_switch()
+
+    def make_switch(self):
+        need("ovsdb-server", "ovsdb-tool")
+        if not SWITCH_SCHEMA.exists():
+            pytest.skip(f"{SWITCH_SCHEMA} is not there")
+        file = self.folder / "conf.db"
+        subprocess.run(["ovsdb-tool", "create", file, SWITCH_SCHEMA],
+                       check=True)
+        return DbServer(self.folder / "switch", ["ovsdb-server"], file)
 
     def command(self):
         return [find_agent(), f"--db-dir={self.folder}/db",
                 f"--run-dir={self.folder}",
-                f"--ovsdb=unix:{self.folder}/no-switch.sock",
+                f"--ovsdb={self.switch.remote}",
                 f"--unixctl={self.folder}/ctl", "-vconsole:info",
                 *(self.options or [f"--remote=punix:{self.folder}/other"])]
 
     def start(self):
+        if not self.switch.process:
+            self.switch.start()
+            self.switch.transact("Open_vSwitch", insert("Open_vSwitch", {
+                "external_ids": ["map", [["system-id", "host-7"]]]}))
         super().start()
-        # The rows of this host come right after the socket.
+        # The rows of this host come a moment after the socket.
         until(lambda: select(self, "ms_vtep", "Global"), "the Global row")
         return self
+
+    def stop(self):
+        super().stop()
+        self.switch.stop()
+        self.switch.process = None
 
 
 class DbServer(Server):
@@ -237,8 +260,7 @@ class Rpc:
 
 
 def select(server, db, table, *columns):
-    """Returns the rows of a table, or what a server that is not ready
-    says."""
+    """Returns the rows of a table."""
     operation = {"op": "select", "table": table, "where": []}
     if columns:
         operation["columns"] = list(columns)

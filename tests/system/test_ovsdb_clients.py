@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import threading
 import time
+import xml.dom.minidom
 
 import pytest
 
@@ -67,6 +68,18 @@ def test_get_schema_is_the_documented_one(agent, db):
                         str(SCHEMAS / f"{db}.ovsschema")).strip() == "no"
 
 
+@pytest.mark.parametrize("db", DBS)
+def test_every_column_is_described(db):
+    schema = json.loads((SCHEMAS / f"{db}.ovsschema").read_text())
+    document = xml.dom.minidom.parse(str(SCHEMAS / f"{db}.xml"))
+    described = {(table.getAttribute("name"), column.getAttribute("name"))
+                 for table in document.getElementsByTagName("table")
+                 for column in table.getElementsByTagName("column")}
+    assert described == {(name, column)
+                         for name, table in schema["tables"].items()
+                         for column in table["columns"]}
+
+
 def test_the_server_database_lists_the_others(agent):
     rows = select(agent, "_Server", "Database")
     assert sorted(r["name"] for r in rows) == ["_Server", *DBS]
@@ -74,6 +87,18 @@ def test_the_server_database_lists_the_others(agent):
         assert row["connected"] and row["leader"]
         assert row["model"] == "standalone"
         assert json.loads(row["schema"])["name"] == row["name"]
+
+
+def test_a_new_host_has_its_rows(agent):
+    row, = select(agent, "ms_vtep", "Physical_Switch")
+    assert row["name"] == "host-7"
+    assert int(row["distributed_router_mac"][:2], 16) & 3 == 2
+    row_, = select(agent, "ms_vtep", "Global")
+    assert row_["switches"] == row["_uuid"]
+    for db, table in (("ms_firewall", "FW_Global"),
+                      ("ms_service_insertion", "SI_Global"),
+                      ("ms_darv", "Global")):
+        assert len(select(agent, db, table)) == 1
 
 
 def test_dump(agent):

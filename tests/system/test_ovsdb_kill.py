@@ -48,6 +48,13 @@ def names(agent):
 def test_answered_transactions_outlive_sigkill(tmp_path, compact):
     need("ovs-appctl")
     agent = Agent(tmp_path / "agent")
+    try:
+        kill_and_look(agent, compact)
+    finally:
+        agent.stop()
+
+
+def kill_and_look(agent, compact):
     sent, answered = set(), set()
 
     for number in range(ROUNDS):
@@ -74,5 +81,5 @@ def test_answered_transactions_outlive_sigkill(tmp_path, compact):
         there = names(agent)
         assert not answered - there
         assert not there - sent
-        agent.stop()
+        agent.kill()
     assert len(answered) > ROUNDS

@@ -34,6 +34,7 @@ from .underlay import Underlay
 # at worst, "/" + a host's name + "/hnv-run/hnv-agent.1234567.ctl".
 FOLDER_MAX = 107 - len("/") - 24 - len("/hnv-run/hnv-agent.1234567.ctl")
 WORKERS = 8
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass
@@ -163,11 +164,13 @@ class Lab:
 
     def _end_all_processes(self):
         """Whatever runs in the lab's namespaces is the lab's: its daemons,
-        and what 'exec' and 'host' left behind.  A process may start another
-        while it is told to end, hence the loop."""
-        for _ in range(5):
+        and what 'exec' and 'host' left behind.  A process that forks and ends
+        while we look can hide its child once, hardly twice."""
+        calm = 0
+        for _ in range(20):
             pids = netns.processes(self.namespaces())
-            if not pids:
+            calm = 0 if pids else calm + 1
+            if calm == 2:
                 return
             netns.end_processes(pids)
 
@@ -210,16 +213,22 @@ def remove(name):
     load(name).down()
 
 
-def build(name, spec, programs, keep=False):
-    """A new lab, complete, or none at all and a LabError."""
-    lab = create(name, spec, programs)
+def build(name, spec, programs, keep=False, when_up=lambda: None):
+    """A new lab, complete, or none at all and an exception.  'when_up' is
+    called at the moment from which on the lab stays."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
     try:
-        lab.up()
-    except BaseException:
-        if not keep:
-            with _undisturbed():
+        lab = create(name, spec, programs)
+        try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            lab.up()
+            when_up()
+        except BaseException:
+            if not keep:
                 lab.down()
-        raise
+            raise
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return lab
 
 
@@ -255,18 +264,6 @@ def remove_folder(folder):
         os.rmdir(base_folder())
 
 
-@contextlib.contextmanager
-def _undisturbed():
-    """Ctrl-C, once more, must not stop the cleaning up."""
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    old = [signal.signal(s, signal.SIG_IGN) for s in signals]
-    try:
-        yield
-    finally:
-        for s, handler in zip(signals, old):
-            signal.signal(s, handler)
-
-
 def _member(members, name, kind):
     if name not in members:
         raise LabError(f'there is no {kind} "{name}" in this lab (there is: '
@@ -275,8 +272,14 @@ def _member(members, name, kind):
 
 
 def _parallel(jobs):
-    """Runs all, then raises the first error of any."""
-    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+    """Runs all, then raises the first error of any.  When interrupted it
+    still waits for what it began: nobody may build while another cleans up.
+    """
+    pool = concurrent.futures.ThreadPoolExecutor(WORKERS)
+    try:
         futures = [pool.submit(job) for job in jobs]
+        concurrent.futures.wait(futures)
+    finally:
+        pool.shutdown(cancel_futures=True)
     for future in futures:
         future.result()
