@@ -70,12 +70,7 @@ find_space(const struct space_key *key, struct space_entry *ret_entry,
            void *agent_)
 {
     const struct agent *agent = agent_;
-    const struct space_entry *entry = policy_find_space(agent->policy, key);
-
-    if (entry) {
-        *ret_entry = *entry;
-    }
-    return entry != NULL;
+    return policy_find_space(agent->policy, key, ret_entry);
 }
 
 static void

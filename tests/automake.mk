@@ -7,6 +7,10 @@ UNIT_TESTS = \
 	tests/unit/test-db \
 	tests/unit/test-host-view \
 	tests/unit/test-plan \
+	tests/unit/test-policy \
+	tests/unit/test-policy-cost \
+	tests/unit/test-policy-random \
+	tests/unit/test-space \
 	tests/unit/test-switch
 
 # They are linked with LDADD, the default for programs that do not say.
@@ -16,7 +20,7 @@ if HAVE_CHECK
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
-EXTRA_DIST += tests/unit/unit.h
+EXTRA_DIST += tests/unit/policy-feed.h tests/unit/unit.h
 
 # Scenarios: a folder each, with about.txt to say what must hold.
 SCENARIOS =
@@ -54,10 +58,16 @@ EXTRA_DIST += \
 	tests/system/wire.py \
 	tests/system/world.py
 
+# Open vSwitch's own tests of a database server, against "--db-only".
+check-ovsdb-wire: all
+	$(SHELL) '$(top_srcdir)/tests/ovsdb-wire' \
+	    --agent=agent/hnv-agent --ovs='$(OVS_BUILD)'
+EXTRA_DIST += tests/ovsdb-wire
+
 # Figures; root.  HNV_BENCH_SIZES chooses how many mappings.
 bench: all
 	HNV_AGENT='$(abs_top_builddir)/agent/hnv-agent' \
 	/usr/bin/python3 -B '$(abs_top_srcdir)/tests/bench/mappings.py'
 EXTRA_DIST += tests/bench/mappings.py
 
-.PHONY: bench check-system
+.PHONY: bench check-ovsdb-wire check-system

@@ -25,9 +25,6 @@ struct policy {
      * locators and mappings. */
     struct diag_set rule_diags;
     struct diag_set other_diags;
-
-    /* Where policy_find_space() puts together what slots keep in pieces. */
-    struct space_entry *found;
 };
 
 /* All diagnostics that a locator can have. */
@@ -48,7 +45,6 @@ policy_create(void)
     policy->rules = xzalloc(sizeof *policy->rules);
     diag_set_init(&policy->rule_diags);
     diag_set_init(&policy->other_diags);
-    policy->found = xzalloc(sizeof *policy->found);
     return policy;
 }
 
@@ -64,7 +60,6 @@ policy_destroy(struct policy *policy)
     rules_destroy(policy->rules);
     diag_set_uninit(&policy->rule_diags);
     diag_set_uninit(&policy->other_diags);
-    free(policy->found);
     free(policy);
 }
 
@@ -219,12 +214,11 @@ policy_rules(const struct policy *policy)
     return policy->rules;
 }
 
-const struct space_entry *
-policy_find_space(const struct policy *policy, const struct space_key *key)
+bool
+policy_find_space(const struct policy *policy, const struct space_key *key,
+                  struct space_entry *ret_entry)
 {
-    struct space_entry *found = policy->found;
-
-    return slots_find(&policy->mappings.slots, key, found) ? found : NULL;
+    return slots_find(&policy->mappings.slots, key, ret_entry);
 }
 
 size_t

@@ -62,10 +62,10 @@ bool policy_settle(struct policy *, const struct policy_sink *);
 /* The rules as of the last policy_settle().  Valid until the next. */
 const struct rules *policy_rules(const struct policy *);
 
-/* The space entry of a key as of the last policy_settle(), or NULL.  Valid
- * until the next call. */
-const struct space_entry *policy_find_space(const struct policy *,
-                                            const struct space_key *);
+/* Writes the space entry of a key as of the last policy_settle() and returns
+ * true, or returns false if there is none. */
+bool policy_find_space(const struct policy *, const struct space_key *,
+                       struct space_entry *ret_entry);
 size_t policy_count_space(const struct policy *);
 
 /* Walks all space entries.  'cb' must not change the policy. */

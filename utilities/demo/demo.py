@@ -40,7 +40,7 @@ def main():
     if args.policies:
         policies.write_all(args.policies)
         return 0
-    for sig in (signal.SIGTERM, signal.SIGHUP):
+    for sig in labs.ENDING_SIGNALS:
         signal.signal(sig, _interrupt)
     try:
         with tempfile.TemporaryDirectory(prefix="hnv-demo.") as folder:
@@ -51,23 +51,29 @@ def main():
     except KeyboardInterrupt:
         print("\nhnv-demo: interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def _interrupt(_signal, _frame):
+    # Another Ctrl-C must not stop the cleaning up that follows.
+    for sig in labs.ENDING_SIGNALS:
+        signal.signal(sig, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def run(args, folder):
     policies.write_all(folder)
     demo = Demo(args.name, folder)
-    demo.build()
     try:
+        demo.build()
         demo.show_vxlan()
         demo.show_isolation()
         demo.show_nvgre()
         demo.show_routing()
     finally:
-        if not args.keep:
+        if demo.is_up and not args.keep:
             demo.remove()
     return demo.verdict()
 
@@ -90,6 +96,7 @@ class Demo:
     def __init__(self, name, folder):
         self.name = name
         self.folder = folder
+        self.is_up = False
         self.held = 0
         self.failed = []
 
@@ -288,15 +295,21 @@ class Demo:
                      for w in words]
             print(f"  $ hnv-lab --name {self.name} {shlex.join(shown)}",
                   flush=True)
-        done = subprocess.run(
+        process = subprocess.Popen(
             [LAB_TOOL, "--name", self.name, *words], text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE)
-        if done.returncode < 0 or done.returncode == 130:
-            raise KeyboardInterrupt
-        if check and done.returncode:
-            raise LabError(done.stderr.strip().removeprefix("hnv-lab: "))
-        return done.stdout
+        try:
+            output, errors = process.communicate()
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)
+            process.communicate()
+            raise
+        finally:
+            self.is_up |= words[0] == "up" and process.returncode == 0
+        if check and process.returncode:
+            raise LabError(errors.strip().removeprefix("hnv-lab: "))
+        return output
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -340,11 +353,9 @@ class Demo:
             process.communicate()
 
     def remove(self):
-        """Takes the lab down, even while someone presses Ctrl-C again."""
-        old = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        print(f"\n  $ hnv-lab --name {self.name} down", flush=True)
-        subprocess.run([LAB_TOOL, "--name", self.name, "down"])
-        signal.signal(signal.SIGINT, old)
+        with contextlib.suppress(BrokenPipeError):
+            print(f"\n  $ hnv-lab --name {self.name} down", flush=True)
+        self.lab("down", quiet=True)
 
     def verdict(self):
         print()

@@ -58,7 +58,9 @@ class Host:
         there already."""
         netns.ip(self.namespace, ["link set lo up"] + [
             f"link set {uplink} arp off up" for uplink in self.uplinks()
-        ] + self._rules())
+        ])
+        for family in "46":
+            netns.ip(self.namespace, self._rules(family), [f"-{family}"])
         self.switch.create(self._settings())
         self.start_switch()
 
@@ -137,18 +139,19 @@ class Host:
             if subnet.network.version not in families:
                 families.add(subnet.network.version)
                 commands.append(f"route replace default via {subnet.gateway} "
-                                f"dev br-phy{i} src {pa}")
+                                f"dev br-phy{i}")
             if i:
                 commands += [
                     f"route replace {to} dev br-phy{i} table {FIRST_TABLE + i}"
                     for to in (subnet.subnet, f"default via {subnet.gateway}")]
         return commands
 
-    def _rules(self):
+    def _rules(self, family):
         """What leaves from a further provider address leaves by its own
         uplink.  Unlike routes, rules outlive the links they lead to."""
         return [f"rule add from {pa} table {FIRST_TABLE + i}"
-                for i, pa in enumerate(self.pas) if i]
+                for i, pa in enumerate(self.pas)
+                if i and (":" in pa) == (family == "6")]
 
     def _ping(self, pa, to):
         """Ends when 'to' answers, whose MAC the kernel then knows."""
@@ -162,9 +165,8 @@ class Host:
     def _tell_neighbour(self, bridge, address):
         """The switch keeps a table of its own for tunnels, and fills it from
         what passes only once it has a tunnel."""
-        known = json.loads(netns.run(["ip", "-n", self.namespace, "-j",
-                                      "neigh", "show", address, "dev",
-                                      bridge]) or "[]")
+        known = json.loads(netns.run(netns.command(self.namespace, [
+            "ip", "-j", "neigh", "show", address, "dev", bridge])) or "[]")
         for mac in [n["lladdr"] for n in known if "lladdr" in n]:
             self.switch.appctl("tnl/neigh/set", bridge, address, mac)
 

@@ -153,10 +153,9 @@ class Lab:
     def _lay_cables(self):
         self.underlay.lay_cables([h.namespace for h in self.hosts.values()])
         for host in self.hosts.values():
-            commands = [command for guest in self.guests_on(host)
-                        for command in guest.cable_commands()]
-            if commands:
-                netns.ip(host.namespace, commands)
+            netns.ip(host.namespace,
+                     [command for guest in self.guests_on(host)
+                      for command in guest.cable_commands()])
 
     def _configure_guests(self):
         for guest in self.guests.values():

@@ -64,18 +64,22 @@ def delete(names):
             "".join(f"netns del {n}\n" for n in present))
 
 
-def ip(name, commands):
+def ip(name, commands, options=()):
     """Runs many 'ip' commands in one namespace, as one process."""
+    if not commands:
+        return
     try:
-        run(["ip", "-n", name, "-batch", "-"],
+        run(command(name, ["ip", *options, "-batch", "-"]),
             "".join(f"{c}\n" for c in commands))
     except LabError as e:
         raise LabError(f"{e} (commands: {'; '.join(commands)})") from None
 
 
 def command(name, args):
-    """'args' as a command line that runs inside a namespace."""
-    return ["ip", "netns", "exec", name, *args]
+    """'args' as a command line that runs inside a namespace.  "ip netns exec"
+    would also remount /sys, which fails where / is no mount point, as in a
+    chroot, and which nothing here needs."""
+    return ["nsenter", f"--net={RUN_DIR}/{name}", "--", *args]
 
 
 def become(name, args, env=None):
