@@ -10,6 +10,7 @@
 #include "compile/pipeline.h"
 #include "db/db.h"
 #include "host/host.h"
+#include "make-dirs.h"
 #include "model/policy.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
@@ -85,6 +86,13 @@ struct agent *
 agent_create(const struct options *options)
 {
     struct agent *agent = xzalloc(sizeof *agent);
+
+    int error = make_dirs(options->run_dir);
+    if (error) {
+        VLOG_FATAL("%s: cannot create this folder for the databases' socket "
+                   "(%s); create it or name another with --run-dir",
+                   options->run_dir, ovs_strerror(error));
+    }
 
     agent->options = options;
     agent->host_deadline_ms = time_msec() + HOST_WAIT_MS;

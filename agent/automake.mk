@@ -8,6 +8,8 @@ agent_libhnv_la_SOURCES = \
 	agent/agent.h \
 	agent/loop.c \
 	agent/loop.h \
+	agent/make-dirs.c \
+	agent/make-dirs.h \
 	agent/options.c \
 	agent/options.h \
 	agent/port-status.c \

@@ -9,6 +9,7 @@
 #include "db/db-only.h"
 #include "dns-resolve.h"
 #include "fatal-signal.h"
+#include "make-dirs.h"
 #include "memory.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -91,6 +92,23 @@ agent_main(int argc, char *argv[])
     return EXIT_SUCCESS;
 }
 
+/* Logs go to the agent's own folder unless the environment says otherwise.
+ * "--log-file" alone means a file there, so then it is made; should that fail,
+ * it is --log-file that says so. */
+static void
+choose_log_dir(int argc, char *argv[])
+{
+    if (getenv("OVS_LOGDIR")) {
+        return;
+    }
+    setenv("OVS_LOGDIR", HNV_LOGDIR, true);
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "--log-file")) {
+            make_dirs(HNV_LOGDIR);
+        }
+    }
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -99,7 +117,6 @@ main(int argc, char *argv[])
         return db_only_main(argc, argv);
     }
 
-    /* Logs go to the agent's folder unless the environment says otherwise. */
-    setenv("OVS_LOGDIR", HNV_LOGDIR, false);
+    choose_log_dir(argc, argv);
     return agent_main(argc, argv);
 }

@@ -23,8 +23,57 @@ endif
 EXTRA_DIST += tests/unit/policy-feed.h tests/unit/unit.h
 
 # Scenarios: a folder each, with about.txt to say what must hold.
-SCENARIOS =
+SCENARIOS = \
+	tests/scenarios/moved/result.want \
+	tests/scenarios/one-host/result.want \
+	tests/scenarios/overlap/result.want \
+	tests/scenarios/routed/result.want \
+	tests/scenarios/router-off/result.want \
+	tests/scenarios/same-addresses/result.want \
+	tests/scenarios/set-aside/result.want \
+	tests/scenarios/set-right/result.want \
+	tests/scenarios/several-cas/result.want \
+	tests/scenarios/two-hosts/result.want
 TESTS += $(SCENARIOS)
+EXTRA_DIST += \
+	$(SCENARIOS) \
+	tests/scenarios/moved/about.txt \
+	tests/scenarios/moved/host.txt \
+	tests/scenarios/moved/policy-1.json \
+	tests/scenarios/moved/policy-2.json \
+	tests/scenarios/one-host/about.txt \
+	tests/scenarios/one-host/host.txt \
+	tests/scenarios/one-host/policy.json \
+	tests/scenarios/overlap/about.txt \
+	tests/scenarios/overlap/host.txt \
+	tests/scenarios/overlap/order-matters \
+	tests/scenarios/overlap/policy-1.json \
+	tests/scenarios/overlap/policy-2.json \
+	tests/scenarios/routed/about.txt \
+	tests/scenarios/routed/host.txt \
+	tests/scenarios/routed/policy.json \
+	tests/scenarios/router-off/about.txt \
+	tests/scenarios/router-off/host.txt \
+	tests/scenarios/router-off/policy.json \
+	tests/scenarios/same-addresses/about.txt \
+	tests/scenarios/same-addresses/host.txt \
+	tests/scenarios/same-addresses/policy.json \
+	tests/scenarios/set-aside/about.txt \
+	tests/scenarios/set-aside/host.txt \
+	tests/scenarios/set-aside/order-matters \
+	tests/scenarios/set-aside/policy-1.json \
+	tests/scenarios/set-aside/policy-2.json \
+	tests/scenarios/set-right/about.txt \
+	tests/scenarios/set-right/host.txt \
+	tests/scenarios/set-right/policy-1.json \
+	tests/scenarios/set-right/policy-2.json \
+	tests/scenarios/set-right/policy-3.json \
+	tests/scenarios/several-cas/about.txt \
+	tests/scenarios/several-cas/host.txt \
+	tests/scenarios/several-cas/policy.json \
+	tests/scenarios/two-hosts/about.txt \
+	tests/scenarios/two-hosts/host.txt \
+	tests/scenarios/two-hosts/policy.json
 TEST_EXTENSIONS = .want
 WANT_LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/scenarios/run
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "db/db-file.h"
+#include "make-dirs.h"
 #include "openvswitch/json.h"
 #include "ovsdb-error.h"
 #include "ovsdb/file.h"
@@ -97,23 +98,6 @@ policy_abandon(struct db_server *server, struct db_policy *policy)
         }
     }
     db_policy_destroy(policy);
-}
-
-/* Creates directory 'dir' with those above it. */
-static int
-make_dirs(const char *dir)
-{
-    if (!mkdir(dir, 0755) || errno == EEXIST) {
-        return 0;
-    }
-    if (errno != ENOENT) {
-        return errno;
-    }
-
-    char *parent = dir_name(dir);
-    int error = strcmp(parent, dir) ? make_dirs(parent) : ENOENT;
-    free(parent);
-    return error ? error : !mkdir(dir, 0755) || errno == EEXIST ? 0 : errno;
 }
 
 static char *

@@ -190,8 +190,8 @@ check_overlap(struct resolver *r, const struct binding *b,
 
             resolver_complain(r, DIAG_PREFIX_OVERLAP, b->network->row,
                               "Logical_Router", "switch_binding",
-                              "Prefix \"%s\" overlaps %s, which the network "
-                              "has already, for Logical_Switch \"%s\".",
+                              "Prefix \"%s\" overlaps %s of Logical_Switch "
+                              "\"%s\" in the same network.",
                               b->key, addr_prefix_format(&other->net, buf),
                               draft->row->row.logical_switch.name);
             return false;

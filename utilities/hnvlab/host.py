@@ -51,7 +51,13 @@ class Host:
 
     def prepare(self):
         """Settings of the namespace, before it has links."""
-        netns.sysctl(self.namespace, netns.PORTS_UNHEARD)
+        netns.sysctl(self.namespace, {
+            **netns.PORTS_UNHEARD,
+            # Two uplinks may be in one subnet; each speaks for its own
+            # address only.
+            "net/ipv4/conf/all/arp_ignore": 1,
+            "net/ipv4/conf/all/arp_announce": 2,
+        })
 
     def start(self):
         """Everything up to the provider addresses.  The uplinks' cables are

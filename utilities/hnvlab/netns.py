@@ -21,6 +21,9 @@ from .errors import LabError
 RUN_DIR = "/run/netns"
 CLONE_NEWNET = 0x40000000
 
+# What shells exit with, too.
+NO_SUCH_COMMAND = 127
+
 SIOCETHTOOL = 0x8946
 ETHTOOL_STXCSUM = 0x17
 
@@ -86,7 +89,7 @@ def become(name, args, env=None):
     """Turns this process into a command inside a namespace, so that signals,
     terminal and exit status are the command's own."""
     if not shutil.which(args[0]):
-        raise LabError(f"{args[0]}: no such command")
+        raise LabError(f"{args[0]}: no such command", NO_SUCH_COMMAND)
     full = command(name, args)
     os.execvpe(full[0], full, {**os.environ, **(env or {})})
 

@@ -23,7 +23,6 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Dict, List, Optional
 
-ENCAPSULATIONS = ("vxlan", "nvgre")
 ALLOW_ALL_PRIORITY = 65000
 
 # Rows vanish by themselves when nothing refers to them any more.  So would a
