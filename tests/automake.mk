@@ -99,6 +99,7 @@ check-system: all
 EXTRA_DIST += \
 	tests/system/conftest.py \
 	tests/system/ovsdb_peer.py \
+	tests/system/test_bad_input.py \
 	tests/system/test_changes.py \
 	tests/system/test_forwarding.py \
 	tests/system/test_ovsdb_clients.py \

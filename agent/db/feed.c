@@ -10,6 +10,7 @@
 
 #include "bitmap.h"
 #include "db/row-decode.h"
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/hmap.h"
 #include "ovsdb-data.h"
 #include "ovsdb/monitor.h"
@@ -110,6 +111,14 @@ db_feed_schema_changed(struct db_feed *feed, enum db_id id)
 }
 
 static void
+feed_change(struct db_feed *feed, const struct row_change *change)
+{
+    feed->in_callback = true;
+    feed->cb(change, feed->aux);
+    feed->in_callback = false;
+}
+
+static void
 feed_row(struct db_feed *feed, const struct row_decoder *decoder,
          const struct ovsdb_row *row, bool deleted)
 {
@@ -121,66 +130,134 @@ feed_row(struct db_feed *feed, const struct row_decoder *decoder,
     } else {
         row_decode(decoder, row, &feed->scratch, &change.row);
     }
-    feed->in_callback = true;
-    feed->cb(&change, feed->aux);
-    feed->in_callback = false;
+    feed_change(feed, &change);
 }
 
 /* Contents at start. */
 
-/* A set of row UUIDs. */
-struct uuid_entry {
+/* A row that stored diagnostics name. */
+struct faulty_row {
     struct hmap_node node;
     struct uuid uuid;
+    struct ds texts;            /* What they say. */
 };
 
-static bool
-uuids_contain(const struct hmap *uuids, const struct uuid *uuid)
+static struct faulty_row *
+faulty_row_find(const struct hmap *faulty, const struct uuid *uuid)
 {
-    struct uuid_entry *e;
+    struct faulty_row *f;
 
-    HMAP_FOR_EACH_WITH_HASH (e, node, uuid_hash(uuid), uuids) {
-        if (uuid_equals(&e->uuid, uuid)) {
-            return true;
+    HMAP_FOR_EACH_WITH_HASH (f, node, uuid_hash(uuid), faulty) {
+        if (uuid_equals(&f->uuid, uuid)) {
+            return f;
         }
     }
-    return false;
+    return NULL;
 }
 
 static void
-uuids_destroy(struct hmap *uuids)
+faulty_rows_destroy(struct hmap *faulty)
 {
-    struct uuid_entry *e;
+    struct faulty_row *f;
 
-    HMAP_FOR_EACH_POP (e, node, uuids) {
-        free(e);
+    HMAP_FOR_EACH_POP (f, node, faulty) {
+        ds_destroy(&f->texts);
+        free(f);
     }
-    hmap_destroy(uuids);
+    hmap_destroy(faulty);
 }
 
-/* Adds to 'uuids' the rows that stored diagnostics name. */
+/* Adds to 'faulty' the rows that stored diagnostics name. */
 static void
-find_rows_at_fault(const struct ovsdb_table *diagnostics, struct hmap *uuids)
+find_faulty_rows(const struct ovsdb_table *diagnostics, struct hmap *faulty)
 {
     const struct ovsdb_row *row;
 
     HMAP_FOR_EACH (row, hmap_node, &diagnostics->rows) {
+        const char *text = NULL;
         struct uuid uuid;
 
-        if (ovsdb_util_read_uuid_column(row, "row", &uuid)
-            && !uuids_contain(uuids, &uuid)) {
-            struct uuid_entry *e = xmalloc(sizeof *e);
+        if (!ovsdb_util_read_uuid_column(row, "row", &uuid)) {
+            continue;
+        }
 
-            e->uuid = uuid;
-            hmap_insert(uuids, &e->node, uuid_hash(&uuid));
+        struct faulty_row *f = faulty_row_find(faulty, &uuid);
+        if (!f) {
+            f = xzalloc(sizeof *f);
+            f->uuid = uuid;
+            ds_init(&f->texts);
+            hmap_insert(faulty, &f->node, uuid_hash(&uuid));
+        }
+        if (ovsdb_util_read_string_column(row, "text", &text) && text) {
+            ds_put_cstr(&f->texts, text);
         }
     }
 }
 
-/* Feeds the rows of kind 'kind' that are, or are not, in 'at_fault'. */
+/* A diagnostic about a binding quotes its key. */
+static bool
+is_blamed(struct faulty_row *f, const struct row_binding *binding)
+{
+    char *quoted = xasprintf("\"%s\"", binding->key);
+    bool blamed = strstr(ds_cstr(&f->texts), quoted) != NULL;
+
+    free(quoted);
+    return blamed;
+}
+
+/* Feeds a network without those of its bindings that a diagnostic is about.
+ * They come with the whole of it later, so that they are the younger ones. */
 static void
-feed_kind(struct db_feed *feed, enum row_table kind,
-          const struct hmap *at_fault, bool want_at_fault)
+feed_blameless_part(struct db_feed *feed, const struct row_decoder *decoder,
+                    const struct ovsdb_row *row, struct faulty_row *f)
+{
+    struct row_change change = { .deleted = false };
+    struct row_logical_router *lr = &change.row.logical_router;
+
+    row_decode(decoder, row, &feed->scratch, &change.row);
+
+    struct row_binding *kept = xmalloc(MAX(lr->n_switch_binding, 1)
+                                       * sizeof *kept);
+    size_t n = 0;
+    for (size_t i = 0; i < lr->n_switch_binding; i++) {
+        if (!is_blamed(f, &lr->switch_binding[i])) {
+            kept[n++] = lr->switch_binding[i];
+        }
+    }
+    lr->switch_binding = kept;
+    lr->n_switch_binding = n;
+    feed_change(feed, &change);
+    free(kept);
+}
+
+static void
+feed_first(struct db_feed *feed, const struct row_decoder *decoder,
+           const struct ovsdb_row *row, const struct hmap *faulty)
+{
+    struct faulty_row *f = faulty_row_find(faulty, ovsdb_row_get_uuid(row));
+
+    if (!f) {
+        feed_row(feed, decoder, row, false);
+    } else if (decoder->layout->table == ROW_LOGICAL_ROUTER) {
+        feed_blameless_part(feed, decoder, row, f);
+    }
+}
+
+static void
+feed_last(struct db_feed *feed, const struct row_decoder *decoder,
+          const struct ovsdb_row *row, const struct hmap *faulty)
+{
+    if (faulty_row_find(faulty, ovsdb_row_get_uuid(row))) {
+        feed_row(feed, decoder, row, false);
+    }
+}
+
+/* Calls 'cb' for each row of kind 'kind'. */
+static void
+for_each_of_kind(struct db_feed *feed, enum row_table kind,
+                 void (*cb)(struct db_feed *, const struct row_decoder *,
+                            const struct ovsdb_row *, const struct hmap *),
+                 const struct hmap *faulty)
 {
     for (enum db_id id = 0; id < N_DBS; id++) {
         const struct feed_db *fd = feed_get_db(feed, id);
@@ -189,13 +266,9 @@ feed_kind(struct db_feed *feed, enum row_table kind,
             const struct row_decoder *decoder = &fd->decoders[i];
             const struct ovsdb_row *row;
 
-            if (decoder->layout->table != kind) {
-                continue;
-            }
-            HMAP_FOR_EACH (row, hmap_node, &decoder->table->rows) {
-                if (uuids_contain(at_fault, ovsdb_row_get_uuid(row))
-                    == want_at_fault) {
-                    feed_row(feed, decoder, row, false);
+            if (decoder->layout->table == kind) {
+                HMAP_FOR_EACH (row, hmap_node, &decoder->table->rows) {
+                    cb(feed, decoder, row, faulty);
                 }
             }
         }
@@ -205,23 +278,23 @@ feed_kind(struct db_feed *feed, enum row_table kind,
 static void
 feed_initial(struct db_feed *feed)
 {
-    struct hmap at_fault = HMAP_INITIALIZER(&at_fault);
+    struct hmap faulty = HMAP_INITIALIZER(&faulty);
 
     for (enum db_id id = 0; id < N_DBS; id++) {
         const struct feed_db *fd = feed_get_db(feed, id);
 
         if (fd->diagnostics) {
-            find_rows_at_fault(fd->diagnostics, &at_fault);
+            find_faulty_rows(fd->diagnostics, &faulty);
         }
     }
-    for (int pass = 0; pass < 2; pass++) {
-        for (enum row_table kind = 0; kind < N_ROW_TABLES; kind++) {
-            if (pass == 0 || !hmap_is_empty(&at_fault)) {
-                feed_kind(feed, kind, &at_fault, pass == 1);
-            }
-        }
+    for (enum row_table kind = 0; kind < N_ROW_TABLES; kind++) {
+        for_each_of_kind(feed, kind, feed_first, &faulty);
     }
-    uuids_destroy(&at_fault);
+    for (enum row_table kind = 0;
+         kind < N_ROW_TABLES && !hmap_is_empty(&faulty); kind++) {
+        for_each_of_kind(feed, kind, feed_last, &faulty);
+    }
+    faulty_rows_destroy(&faulty);
 }
 
 /* Changes. */

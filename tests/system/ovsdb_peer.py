@@ -127,7 +127,11 @@ class Server:
             return rpc.transact(db, *operations)
 
     def __enter__(self):
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:
+            self.stop()
+            raise
 
     def __exit__(self, *_):
         self.stop()
