@@ -81,13 +81,13 @@ def test_a_moved_mapping_takes_the_next_packet_along(world):
 
 
 def test_a_guest_moves_with_its_address(world):
-    world.ping("a1", w.ca("a3"))
+    world.ping_soon("a1", w.ca("a3"))
     lab = world.lab
     lab.move(lab.guest("a3"), lab.host("h3"))
     world.apply(w.policy().moved("a3", "h3"))
-    world.ping("a1", w.ca("a3"))
-    world.ping("a4", w.ca("a3"))
-    world.ping("a3", w.ca("b2"))
+    world.ping_soon("a1", w.ca("a3"))
+    world.ping_soon("a4", w.ca("a3"))
+    world.ping_soon("a3", w.ca("b2"))
 
 
 def test_a_deleted_mapping_is_unknown_at_once(world):
@@ -236,7 +236,7 @@ def test_port_status_says_who_is_there(world):
     assert "vm_nic_port_id" not in status_of(world, "a1")
     world.lab.plug(guest)
     wait_for_status(world, "a1", "active")
-    world.ping("a1", w.ca("a3"))
+    world.ping_soon("a1", w.ca("a3"))
 
 
 def test_a_port_that_leaves_takes_its_flows_along(world):
@@ -249,7 +249,7 @@ def test_a_port_that_leaves_takes_its_flows_along(world):
     assert gone and not [f for f in world.flows("h1")
                          if "dl_src=" + w.mac("a1") in f
                          and "0x1389" in f]
-    world.ping("a2", w.ca("a3"))
+    world.ping_soon("a2", w.ca("a3"))
 
 
 def cfg(world, host):

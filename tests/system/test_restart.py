@@ -113,7 +113,7 @@ def test_ports_that_came_and_went_meanwhile_are_seen(world):
     assert states["{" + w.BY_NAME["a1"].port + "}"] == "absent"
     assert states["{" + w.BY_NAME["a2"].port + "}"] == "active"
     world.lab.plug(guest)
-    world.ping("a1", w.ca("a3"))
+    world.ping_soon("a1", w.ca("a3"))
 
 
 def wait_until_flows(world, host, wanted):
@@ -132,9 +132,9 @@ def test_a_restarted_switch_is_programmed_again(world, how):
     host.switch.vswitchd.stop(how)
     world.lab.restart_switch(host)
     wait_until_flows(world, "h1", wanted)
-    world.ping("a1", w.ca("a2"))
-    world.ping("a1", w.ca("a3"))
-    world.ping("a1", w.ca("b2"))
+    world.ping_soon("a1", w.ca("a2"))
+    world.ping_soon("a1", w.ca("a3"))
+    world.ping_soon("a1", w.ca("b2"))
 
 
 def test_a_deleted_bridge_is_made_again(world):
@@ -149,8 +149,8 @@ def test_a_deleted_bridge_is_made_again(world):
         if len(world.flows("h1")) == wanted:
             break
     assert len(world.flows("h1")) == wanted
-    world.ping("a1", w.ca("a2"))
-    world.ping("a1", w.ca("a3"))
+    world.ping_soon("a1", w.ca("a2"))
+    world.ping_soon("a1", w.ca("a3"))
     assert "secure" in world.on_host("h1", "ovs-vsctl", "get", "Bridge",
                                      "br-int", "fail_mode")
 
@@ -160,7 +160,7 @@ def test_a_tunnel_port_that_was_removed_comes_back(world):
     host.switch.vsctl(["del-port", "hnv-vxlan"])
     host.switch.vsctl(["wait-until", "Interface", "hnv-vxlan", "ofport!=[]"])
     settle(world)
-    world.ping("a1", w.ca("a3"))
+    world.ping_soon("a1", w.ca("a3"))
 
 
 def test_the_databases_are_there_after_a_crash(world):

@@ -138,6 +138,13 @@ class World:
             "ping", "-n", "-q", f"-c{count}", "-i0.05", "-W5", f"-s{size}",
             to]))
 
+    def ping_soon(self, source, to):
+        """Pings until one is answered.  For when interfaces have come or gone
+        on a host: then Open vSwitch reads all routes anew, and a packet that
+        wants into a tunnel at that moment is lost."""
+        netns.run(netns.command(self.lab.guest(source).namespace, [
+            "ping", "-n", "-q", "-c1", "-i0.1", "-w10", to]))
+
     def gateway_mac(self, guest, gateway):
         """What the gateway's ARP answer says."""
         with self.tap(guest) as tap:
