@@ -3,6 +3,7 @@
 #include <config.h>
 #include "agent.h"
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -172,6 +173,36 @@ agent_settle_policy(struct agent *agent)
     return policy_settle(agent->policy, &sink);
 }
 
+/* Name for this host's Physical_Switch row, should there be none. */
+static const char *
+agent_host_name(const struct agent *agent, char *buf, size_t size)
+{
+    const char *system_id = host_system_id(agent->host);
+
+    if (system_id) {
+        return system_id;
+    }
+    ovs_strlcpy(buf, "localhost", size);
+    gethostname(buf, size - 1);
+    return buf;
+}
+
+/* Brings the switch link up to date with the policy and the host.  Nothing of
+ * this happens before the host's ports are known: a plan without them would
+ * take away their flows. */
+static void
+agent_apply(struct agent *agent)
+{
+    char buf[HOST_NAME_MAX + 1];
+
+    db_server_ensure_host(agent->db, agent_host_name(agent, buf, sizeof buf));
+    if (agent_settle_policy(agent) || !agent->compiled
+        || agent->host_seqno != host_view_seqno(agent->host)) {
+        agent_compile(agent);
+    }
+    switch_set_target(agent->link, host_bridge_target(agent->host));
+}
+
 void
 agent_run(struct agent *agent)
 {
@@ -190,29 +221,16 @@ agent_run(struct agent *agent)
         db_server_run(agent->db);
     }
 
-    uint64_t seq = 0;
-    bool ready = host_is_ready(agent->host);
-    if (ready) {
-        const char *name = host_system_id(agent->host);
-        char hostname[256] = "localhost";
+    /* Whatever the switch says in switch_run() has to be acted on right
+     * after: nothing else might wake the loop. */
+    if (host_is_ready(agent->host)) {
+        agent_apply(agent);
 
-        gethostname(hostname, sizeof hostname - 1);
-        db_server_ensure_host(agent->db, name ? name : hostname);
-
-        bool changed = agent_settle_policy(agent);
-        if (changed || !agent->compiled
-            || agent->host_seqno != host_view_seqno(agent->host)) {
-            agent_compile(agent);
-        }
-        switch_set_target(agent->link, host_bridge_target(agent->host));
-        seq = switch_flush(agent->link);
-    }
-
-    /* Whatever the switch says now has to be acted on now: nothing else might
-     * wake the loop. */
-    switch_run(agent->link);
-    if (ready) {
+        uint64_t seq = switch_flush(agent->link);
+        switch_run(agent->link);
         agent_acknowledge(agent, seq);
+    } else {
+        switch_run(agent->link);
     }
     db_server_flush(agent->db);
 }
