@@ -41,7 +41,8 @@ def picture(packet):
         ("Ethernet", packet.macs[0], "between the host and its router"),
         ("IPv4", packet.ips[0], "provider addresses (PA)"),
         *[(packet.encap, detail, note) for detail, note in packet.details],
-        ("Ethernet", packet.macs[1], "the guests' own frame, untouched"),
+        ("Ethernet", packet.macs[1], "the guests' own frame, untouched"
+         if packet.ttls[-1] == 64 else "from the router to the guest"),
         ("IPv4", packet.ips[1], "customer addresses (CA)"),
         ("ICMP", icmp, "")]
     return [f"{'  ' if i > len(rows) - 4 else ''}{what:9}{text:41}{note}"
