@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include "command-line.h"
 #include "daemon.h"
+#include "db/tls-options.h"
 #include "dirs.h"
 #include "openvswitch/vlog.h"
-#include "stream-ssl.h"
 #include "stream.h"
 #include "unixctl.h"
 #include "util.h"
@@ -25,9 +25,6 @@ enum {
     OPT_REMOTE,
     OPT_NO_DURABLE,
     OPT_UNIXCTL,
-    OPT_BOOTSTRAP_CA_CERT,
-    OPT_SSL_PROTOCOLS,
-    OPT_SSL_CIPHERS,
     DAEMON_OPTION_ENUMS,
     VLOG_OPTION_ENUMS,
 };
@@ -40,12 +37,7 @@ static const struct option long_options[] = {
     {"remote", required_argument, NULL, OPT_REMOTE},
     {"no-durable", no_argument, NULL, OPT_NO_DURABLE},
     {"unixctl", required_argument, NULL, OPT_UNIXCTL},
-    {"private-key", required_argument, NULL, 'p'},
-    {"certificate", required_argument, NULL, 'c'},
-    {"ca-cert", required_argument, NULL, 'C'},
-    {"bootstrap-ca-cert", required_argument, NULL, OPT_BOOTSTRAP_CA_CERT},
-    {"ssl-protocols", required_argument, NULL, OPT_SSL_PROTOCOLS},
-    {"ssl-ciphers", required_argument, NULL, OPT_SSL_CIPHERS},
+    TLS_LONG_OPTIONS,
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     DAEMON_LONG_OPTIONS,
@@ -96,61 +88,20 @@ Database:\n\
 }
 
 static void
-set_string(char **stringp, const char *value)
-{
-    free(*stringp);
-    *stringp = xstrdup(value);
-}
-
-static void
-set_tls_string(const char **stringp, const char *value)
-{
-    free(CONST_CAST(char *, *stringp));
-    *stringp = xstrdup(value);
-}
-
-/* Handles the options about keys and certificates; false if 'c' is none. */
-static bool
-parse_tls_option(struct db_tls *tls, int c)
-{
-    switch (c) {
-    case 'p':
-        set_tls_string(&tls->private_key, optarg);
-        return true;
-    case 'c':
-        set_tls_string(&tls->certificate, optarg);
-        return true;
-    case 'C':
-    case OPT_BOOTSTRAP_CA_CERT:
-        set_tls_string(&tls->ca_cert, optarg);
-        tls->bootstrap_ca_cert = c == OPT_BOOTSTRAP_CA_CERT;
-        return true;
-    case OPT_SSL_PROTOCOLS:
-        set_tls_string(&tls->protocols, optarg);
-        return true;
-    case OPT_SSL_CIPHERS:
-        set_tls_string(&tls->ciphers, optarg);
-        return true;
-    default:
-        return false;
-    }
-}
-
-static void
 parse_option(struct options *options, int c)
 {
     switch (c) {
     case OPT_DB_DIR:
-        set_string(&options->db_dir, optarg);
+        options->db_dir = optarg;
         break;
     case OPT_RUN_DIR:
-        set_string(&options->run_dir, optarg);
+        options->run_dir = optarg;
         break;
     case OPT_OVSDB:
-        set_string(&options->ovsdb, optarg);
+        options->ovsdb = optarg;
         break;
     case OPT_BRIDGE:
-        set_string(&options->bridge, optarg);
+        options->bridge = optarg;
         break;
     case OPT_REMOTE:
         sset_add(&options->remotes, optarg);
@@ -159,7 +110,7 @@ parse_option(struct options *options, int c)
         options->durable = false;
         break;
     case OPT_UNIXCTL:
-        set_string(&options->unixctl_path, optarg);
+        options->unixctl_path = optarg;
         break;
     case 'h':
         usage();
@@ -181,8 +132,7 @@ void
 options_parse(struct options *options, int argc, char *argv[])
 {
     *options = (struct options) {
-        .run_dir = xstrdup(HNV_RUNDIR),
-        .ovsdb = xasprintf("unix:%s/db.sock", ovs_rundir()),
+        .run_dir = HNV_RUNDIR,
         .remotes = SSET_INITIALIZER(&options->remotes),
         .durable = true,
     };
@@ -194,12 +144,16 @@ options_parse(struct options *options, int argc, char *argv[])
         if (c == -1) {
             break;
         }
-        if (!parse_tls_option(&options->tls, c)) {
+        if (!tls_option_parse(&options->tls, c, optarg)) {
             parse_option(options, c);
         }
     }
     free(short_options);
 
+    if (!options->ovsdb) {
+        options->default_ovsdb = xasprintf("unix:%s/db.sock", ovs_rundir());
+        options->ovsdb = options->default_ovsdb;
+    }
     if (optind < argc) {
         ovs_fatal(0, "%s: unexpected argument; database files are named with "
                   "--db-only only (use --help for help)", argv[optind]);
@@ -213,15 +167,6 @@ options_parse(struct options *options, int argc, char *argv[])
 void
 options_uninit(struct options *options)
 {
-    free(options->db_dir);
-    free(options->run_dir);
-    free(options->ovsdb);
-    free(options->bridge);
-    free(options->unixctl_path);
+    free(options->default_ovsdb);
     sset_destroy(&options->remotes);
-    free(CONST_CAST(char *, options->tls.private_key));
-    free(CONST_CAST(char *, options->tls.certificate));
-    free(CONST_CAST(char *, options->tls.ca_cert));
-    free(CONST_CAST(char *, options->tls.protocols));
-    free(CONST_CAST(char *, options->tls.ciphers));
 }

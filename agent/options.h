@@ -8,15 +8,17 @@
 #include "db/db.h"
 #include "sset.h"
 
+/* Strings are the command line's own or constant. */
 struct options {
-    char *db_dir;               /* --db-dir, or NULL. */
-    char *run_dir;              /* --run-dir; never NULL. */
-    char *ovsdb;                /* --ovsdb; never NULL. */
-    char *bridge;               /* --bridge, or NULL. */
+    const char *db_dir;         /* --db-dir, or NULL. */
+    const char *run_dir;        /* --run-dir; never NULL. */
+    const char *ovsdb;          /* --ovsdb; never NULL. */
+    const char *bridge;         /* --bridge, or NULL. */
     struct sset remotes;        /* --remote. */
     bool durable;               /* Unless --no-durable. */
-    char *unixctl_path;         /* --unixctl, or NULL. */
+    const char *unixctl_path;   /* --unixctl, or NULL. */
     struct db_tls tls;
+    char *default_ovsdb;        /* What 'ovsdb' is if it was not given. */
 };
 
 /* Parses the command line.  Prints help or version and exits if asked to, or

@@ -25,5 +25,7 @@ agent_libhnv_la_SOURCES += \
 	agent/db/saved-config.h \
 	agent/db/server.c \
 	agent/db/storage.c \
+	agent/db/tls-options.c \
+	agent/db/tls-options.h \
 	agent/db/tls.c \
 	agent/db/writer.c

@@ -11,12 +11,12 @@
 
 #include "command-line.h"
 #include "daemon.h"
+#include "db/tls-options.h"
 #include "dirs.h"
 #include "openvswitch/vlog.h"
 #include "ovs-replay.h"
 #include "ovsdb/file.h"
 #include "ovsdb/replication.h"
-#include "stream-ssl.h"
 #include "stream.h"
 #include "util.h"
 
@@ -27,8 +27,6 @@ enum {
     OPT_REMOTE = UCHAR_MAX + 1,
     OPT_UNIXCTL,
     OPT_RUN,
-    OPT_BOOTSTRAP_CA_CERT,
-    OPT_PEER_CA_CERT,
     OPT_SYNC_FROM,
     OPT_SYNC_EXCLUDE_TABLES,
     OPT_ACTIVE,
@@ -36,7 +34,6 @@ enum {
     OPT_DISABLE_FILE_COLUMN_DIFF,
     VLOG_OPTION_ENUMS,
     DAEMON_OPTION_ENUMS,
-    SSL_OPTION_ENUMS,
     OVS_REPLAY_OPTION_ENUMS,
 };
 
@@ -51,13 +48,11 @@ static const struct option long_options[] = {
     { "active", no_argument, NULL, OPT_ACTIVE },
     { "disable-file-column-diff", no_argument, NULL,
       OPT_DISABLE_FILE_COLUMN_DIFF },
-    { "bootstrap-ca-cert", required_argument, NULL, OPT_BOOTSTRAP_CA_CERT },
-    { "peer-ca-cert", required_argument, NULL, OPT_PEER_CA_CERT },
     { "help", no_argument, NULL, 'h' },
     { "version", no_argument, NULL, 'V' },
     DAEMON_LONG_OPTIONS,
     VLOG_LONG_OPTIONS,
-    STREAM_SSL_LONG_OPTIONS,
+    TLS_LONG_OPTIONS,
     OVS_REPLAY_LONG_OPTIONS,
     { NULL, 0, NULL, 0 },
 };
@@ -102,13 +97,6 @@ set_sync_exclude(struct db_options *options, const char *tables)
     options->sync_exclude = tables;
 }
 
-static void
-set_ca_cert(struct db_tls *tls, const char *ca_cert, bool bootstrap)
-{
-    tls->ca_cert = ca_cert;
-    tls->bootstrap_ca_cert = bootstrap;
-}
-
 /* Handles option 'c'.  Sets '*no_dbs' for --no-dbs. */
 static void
 parse_option(struct db_options *options, int c, bool *no_dbs)
@@ -137,28 +125,6 @@ parse_option(struct db_options *options, int c, bool *no_dbs)
         break;
     case OPT_DISABLE_FILE_COLUMN_DIFF:
         ovsdb_file_column_diff_disable();
-        break;
-
-    case 'p':
-        options->tls.private_key = optarg;
-        break;
-    case 'c':
-        options->tls.certificate = optarg;
-        break;
-    case 'C':
-        set_ca_cert(&options->tls, optarg, false);
-        break;
-    case OPT_BOOTSTRAP_CA_CERT:
-        set_ca_cert(&options->tls, optarg, true);
-        break;
-    case OPT_PEER_CA_CERT:
-        stream_ssl_set_peer_ca_cert_file(optarg);
-        break;
-    case OPT_SSL_PROTOCOLS:
-        options->tls.protocols = optarg;
-        break;
-    case OPT_SSL_CIPHERS:
-        options->tls.ciphers = optarg;
         break;
 
     case 'h':
@@ -193,7 +159,9 @@ db_options_parse(struct db_options *options, int argc, char *argv[])
         if (c == -1) {
             break;
         }
-        parse_option(options, c, &no_dbs);
+        if (!tls_option_parse(&options->tls, c, optarg)) {
+            parse_option(options, c, &no_dbs);
+        }
     }
     free(short_options);
 
