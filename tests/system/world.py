@@ -86,6 +86,13 @@ def paused(daemon):
         os.kill(pid, signal.SIGCONT)
 
 
+def forget_cached(host):
+    """Makes the next packet see the switch's tables as they are now.  Open
+    vSwitch brings what it has cached of them up to date some milliseconds
+    after a change; which packets still see the old is no matter of ours."""
+    host.switch.appctl("revalidator/purge")
+
+
 class World:
     """A lab and the policy that its hosts have."""
 
@@ -102,6 +109,7 @@ class World:
             transactions = (new.full(name) if self.policy is None
                             else new.since(self.policy, name))
             deliver.deliver(host.remote, transactions)
+            forget_cached(host)
         self.policy = new
 
     def tap(self, guest):
@@ -113,6 +121,7 @@ class World:
     def transact(self, host, *operations, db="ms_vtep"):
         """Sends operations to one host, waits until the switch has them."""
         deliver.deliver(self.lab.host(host).remote, [[db, *operations]])
+        forget_cached(self.lab.host(host))
 
     def rows(self, host, table, columns, where=None):
         with self.client(host) as client:
