@@ -150,6 +150,67 @@ def test_tunnel_key_of_a_subnet_changes_in_place(world):
     assert not [f for f in world.flows("h1") if "0x1389" in f]
 
 
+def test_two_subnets_swap_their_vsids(world):
+    """In one transaction: neither is ever a duplicate of the other."""
+    for host in world.lab.hosts:
+        key = {r["tunnel_key"]: r["_uuid"] for r in world.rows(
+            host, "Logical_Switch", ["_uuid", "tunnel_key"])}
+        world.transact(host, *[
+            {"op": "update", "table": "Logical_Switch",
+             "where": [["_uuid", "==", key[old]]], "row": {"tunnel_key": new}}
+            for old, new in ((5001, 6001), (6001, 5001))])
+        assert not world.rows(host, "Diagnostic", ["code"])
+    assert outer_sent(world, "a1", "a3").vni == 6001
+    assert outer_sent(world, "x1", "x3").vni == 5001
+    world.ping("a1", w.ca("b2"))
+    world.ping("x1", w.ca("x3"))
+
+
+def test_a_subnet_goes_to_another_network(world):
+    """Contoso's second subnet becomes Fabrikam's: who reaches it changes, and
+    none of its mappings does."""
+    for host in world.lab.hosts:
+        (key,) = [r["_uuid"] for r in world.rows(
+            host, "Logical_Switch", ["_uuid"], [["tunnel_key", "==", 5002]])]
+        world.transact(host, *[
+            {"op": "mutate", "table": "Logical_Router",
+             "where": [["description", "==", router]],
+             "mutations": [["switch_binding", *mutation]]}
+            for router, mutation in (
+                ("contoso", ["delete", ["set", ["10.1.2.254/24"]]]),
+                ("fabrikam", ["insert", ["map", [["10.1.2.254/24", key]]]]))])
+        assert not world.rows(host, "Diagnostic", ["code"])
+    world.ping("x1", w.ca("b2"))
+    world.ping("b1", w.ca("x3"))
+    with world.tap("a1") as a1, world.tap("x1") as x1, world.tap("b1") as b1:
+        a1.send(echo(w.mac("a1"), w.ROUTER_MAC, w.ca("a1"), w.ca("b1"),
+                     seq=51))
+        x1.send(echo(w.mac("x1"), w.ROUTER_MAC, w.ca("x1"), w.ca("b1"),
+                     seq=52))
+        before = b1.until(lambda p: is_echo(p, seq=52), "fence")
+        assert not [p for p in before if is_echo(p, seq=51)]
+
+
+def test_rows_may_come_in_any_order(make_lab):
+    """Mappings before ports before networks before this host's addresses."""
+    world = w.World(make_lab(w.description()))
+    for host in world.lab.hosts:
+        operations = w.policy().full(host)[0][1:]
+        parts = [[], [], [], []]
+        for operation in operations:
+            table, op = operation["table"], operation["op"]
+            parts[3 if (table, op) == ("Physical_Switch", "update")
+                  else 2 if table == "Logical_Router"
+                  else 1 if table in ("Physical_Port", "Physical_Switch")
+                  else 0].append(operation)
+        for part in parts:
+            world.transact(host, *part)
+        assert not world.rows(host, "Diagnostic", ["code"])
+    world.ping("a1", w.ca("a3"))
+    world.ping("a1", w.ca("b2"))
+    world.ping("x1", w.ca("x3"))
+
+
 def test_a_switched_off_router_keeps_its_subnets(world):
     off = [dataclasses.replace(n, routed=False) for n in w.policy().networks]
     world.apply(w.policy(networks=off))

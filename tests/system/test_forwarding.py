@@ -287,20 +287,35 @@ def test_a_frame_with_another_source_mac_is_not_admitted(world):
         assert not [p for p in before if is_echo(p, seq=61)]
 
 
+def imitate(world, uplink, a1, a3):
+    """An echo from a1 to a3 with sequence number 71, and how it looks in the
+    tunnel: its bytes, to be changed, and where the VSID begins in them."""
+    a1.send(echo(w.mac("a1"), w.mac("a3"), w.ca("a1"), w.ca("a3"), seq=71))
+    good = bytes(uplink.expect(is_tunnelled, "packet to imitate",
+                               outgoing=True))
+    a3.expect(lambda p: is_echo(p, seq=71), "the packet itself")
+    raw = bytearray(good)
+    at = good.rindex((71).to_bytes(2, "big"))
+    raw[at:at + 2] = (72).to_bytes(2, "big")
+    return raw, good.index((5001).to_bytes(3, "big"), 14 + 20)
+
+
+@pytest.mark.parametrize("world", ["nvgre"], indirect=True)
+def test_an_nvgre_flow_id_is_ignored(world):
+    with uplink_tap(world.lab, "h1") as uplink, world.tap("a3") as a3, \
+            world.tap("a1") as a1:
+        raw, at = imitate(world, uplink, a1, a3)
+        raw[at + 3] = 0xab
+        uplink.socket.send(bytes(raw))
+        a3.expect(lambda p: is_echo(p, seq=72), "packet with a FlowID")
+
+
 def test_an_unknown_key_from_the_underlay_reaches_nobody(world):
     """Straight onto h2's wire, as h1 would send it, under another VSID."""
     with uplink_tap(world.lab, "h1") as uplink, world.tap("a3") as a3, \
             world.tap("a1") as a1:
-        a1.send(echo(w.mac("a1"), w.mac("a3"), w.ca("a1"), w.ca("a3"),
-                     seq=71))
-        good = uplink.expect(is_tunnelled, "packet to imitate", outgoing=True)
-        raw = bytearray(bytes(good))
-        key = (5001).to_bytes(3, "big")
-        at = raw.index(key, 14 + 20)
+        raw, at = imitate(world, uplink, a1, a3)
         raw[at:at + 3] = (7777).to_bytes(3, "big")
-        inner = bytes(good).rindex(b"\x00\x47")      # The sequence number.
-        raw[inner:inner + 2] = (72).to_bytes(2, "big")
-        a3.expect(lambda p: is_echo(p, seq=71), "the packet itself")
         uplink.socket.send(bytes(raw))
         a1.send(echo(w.mac("a1"), w.mac("a3"), w.ca("a1"), w.ca("a3"),
                      seq=73))

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What concerns the host and not the policy: Open vSwitch's database as the
+place of settings, ports that change under the agent, real connections."""
+
+import random
+import socket
+import threading
+
+import pytest
+
+from hnvlab import deliver, netns
+
+import world as w
+
+
+@pytest.fixture
+def world(make_lab):
+    return w.World(make_lab(w.description()), w.policy())
+
+
+def status_of(world, guest):
+    port = w.BY_NAME[guest].port
+    (row,) = [r for r in world.rows(w.BY_NAME[guest].host, "Physical_Port",
+                                    ["name", "status"]) if port in r["name"]]
+    return dict(row["status"][1])
+
+
+def set_interface(world, guest, *settings):
+    """ovs-vsctl returns once the switch has it; what the agent makes of it is
+    there with the next acknowledgement."""
+    host = world.lab.host(w.BY_NAME[guest].host)
+    host.switch.vsctl(*[[*s[:1], "Interface", f"v-{guest}", *s[1:]]
+                        for s in settings])
+    world.transact(host.name)
+
+
+def test_iface_id_and_mac_are_read_in_any_spelling(world):
+    guid = w.BY_NAME["a1"].port.upper()
+    set_interface(
+        world, "a1",
+        ["set", f'external_ids:iface-id="{{{guid}}}"',
+         'external_ids:attached-mac="00-15-5D-00-01-01"'])
+    assert status_of(world, "a1")["vm_nic_macaddress"] == w.mac("a1")
+    world.ping_soon("a1", w.ca("a3"))
+
+
+def test_a_port_without_its_guests_mac_is_blocked_and_says_so(world):
+    set_interface(world, "a1", ["remove", "external_ids", "attached-mac"])
+    status = status_of(world, "a1")
+    assert status["state"] == "blocked"
+    assert "attached-mac" in status["detail"]
+    world.ping("a2", w.ca("a3"))
+    set_interface(world, "a1",
+                  ["set", f'external_ids:attached-mac="{w.mac("a1")}"'])
+    assert status_of(world, "a1")["state"] == "active"
+    world.ping_soon("a1", w.ca("a3"))
+
+
+def test_another_bridge_takes_over(world):
+    """hnv-bridge changes while the agent runs: the new bridge is made and
+    programmed, the old one left alone."""
+    host = world.lab.host("h1")
+    host.switch.vsctl(["set", "Open_vSwitch", ".",
+                       "external_ids:hnv-bridge=br-other"])
+    host.switch.vsctl(["wait-until", "Bridge", "br-other",
+                       "fail_mode=secure"])
+    for guest in ("a1", "a2"):
+        v = w.BY_NAME[guest]
+        host.switch.vsctl(
+            ["del-port", "br-int", f"v-{guest}"],
+            ["add-port", "br-other", f"v-{guest}"],
+            ["set", "Interface", f"v-{guest}",
+             f'external_ids:iface-id="{v.port}"',
+             f'external_ids:attached-mac="{v.mac}"'])
+    deliver.deliver(host.remote, [["ms_vtep"]])
+    world.ping_soon("a1", w.ca("a2"))
+    world.ping_soon("a1", w.ca("a3"))
+    assert "br-int" in world.on_host("h1", "ovs-vsctl", "list-br")
+
+
+def list_databases(world, host, remote):
+    """Connects until somebody listens there."""
+    h = world.lab.host(host)
+    return netns.run(netns.command(h.namespace, [
+        "sh", "-c", f"for i in $(seq 100); do ovsdb-client list-dbs {remote} "
+        "2>/dev/null && exit 0; sleep 0.1; done; exit 1"]))
+
+
+def test_remotes_are_a_setting(world):
+    """One that makes no sense is told, and does not keep the others."""
+    host = world.lab.host("h1")
+    assert "ms_vtep" in list_databases(world, "h1", "tcp:127.0.0.1:6641")
+    host.switch.vsctl(["set", "Open_vSwitch", ".",
+                       'external_ids:hnv-remotes="garbage, '
+                       'ptcp:7777:127.0.0.1"'])
+    assert "ms_vtep" in list_databases(world, "h1", "tcp:127.0.0.1:7777")
+    with open(host.agent.logfile, encoding="utf-8") as f:
+        assert "garbage" in f.read()
+    host.switch.vsctl(["remove", "Open_vSwitch", ".", "external_ids",
+                       "hnv-remotes"])
+    assert "ms_vtep" in list_databases(world, "h1", "tcp:127.0.0.1:6641")
+
+
+def test_what_a_controller_deletes_of_the_agents_comes_back(world):
+    """Global rows; cur_cfg follows next_cfg down as well as up."""
+    with world.client("h1") as client:
+        for cfg in (100000, 5):
+            client.transact("ms_vtep", {
+                "op": "update", "table": "Global", "where": [],
+                "row": {"next_cfg": cfg}})
+            client.transact("ms_vtep", {
+                "op": "wait", "table": "Global", "timeout": 10000,
+                "where": [], "columns": ["cur_cfg"], "until": "==",
+                "rows": [{"cur_cfg": cfg}]})
+        client.transact("ms_firewall", {"op": "delete", "where": [],
+                                        "table": "FW_Global"})
+        client.transact("ms_firewall", {
+            "op": "wait", "table": "FW_Global", "timeout": 10000,
+            "where": [], "columns": ["cur_cfg"], "until": "!=", "rows": []})
+
+
+@pytest.mark.parametrize("encap", ["vxlan", "nvgre"])
+def test_tcp_carries_megabytes_unharmed(make_lab, encap):
+    """To the same subnet and another, on the same host and another."""
+    world = w.World(make_lab(w.description()), w.policy(encap))
+    data = random.Random(1).randbytes(2_000_000)
+    for guest in ("a2", "a3", "b1", "b2"):
+        assert received(world, guest, data) == data, guest
+
+
+def received(world, guest, data):
+    """What 'guest' gets over TCP when a1 sends it 'data'."""
+    with netns.entered(world.lab.guest(guest).namespace):
+        listener = socket.create_server(("0.0.0.0", 5000))
+    with netns.entered(world.lab.guest("a1").namespace):
+        sender = socket.socket()
+    got = bytearray()
+
+    def receive():
+        with listener, listener.accept()[0] as connection:
+            while chunk := connection.recv(65536):
+                got.extend(chunk)
+
+    thread = threading.Thread(target=receive)
+    thread.start()
+    with sender:
+        sender.settimeout(20)
+        sender.connect((w.ca(guest), 5000))
+        sender.sendall(data)
+    thread.join(20)
+    return bytes(got)
