@@ -345,10 +345,14 @@ agent_row_changed(const struct row_change *change, void *agent_)
     struct agent *agent = agent_;
 
     if (change->row.table == ROW_GLOBAL) {
-        const struct row_global *global = &change->row.global;
+        /* A deleted row says nothing more; the one that takes its place, by
+         * the controller or by us, may have come first. */
+        if (!change->deleted) {
+            const struct row_global *global = &change->row.global;
 
-        agent->next_cfg[global->db] = change->deleted ? 0 : global->next_cfg;
-        agent->cur_cfg[global->db] = change->deleted ? 0 : global->cur_cfg;
+            agent->next_cfg[global->db] = global->next_cfg;
+            agent->cur_cfg[global->db] = global->cur_cfg;
+        }
     } else {
         policy_apply(agent->policy, change);
     }

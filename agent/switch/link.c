@@ -213,6 +213,13 @@ switch_set_target(struct switch_link *sw, const char *target)
     }
 }
 
+/* True while the switch has not answered a barrier or all of a dump. */
+static bool
+link_is_owed_answer__(const struct switch_link *sw)
+{
+    return sw->state == LINK_READBACK || !ovs_list_is_empty(&sw->barriers);
+}
+
 void
 switch_run(struct switch_link *sw)
 {
@@ -245,7 +252,7 @@ switch_run(struct switch_link *sw)
         break;
     }
 
-    if (link_is_up__(sw) && now >= sw->answer_deadline) {
+    if (link_is_owed_answer__(sw) && now >= sw->answer_deadline) {
         VLOG_WARN_RL(&rl, "%s: the switch owes an answer for %d seconds; "
                      "reconnecting", channel_target(sw->channel),
                      ANSWER_TIMEOUT_MS / 1000);
@@ -274,7 +281,7 @@ switch_wait(struct switch_link *sw)
     if (sw->state == LINK_STEADY && sw->trouble && !sw->verifying) {
         poll_timer_wait_until(sw->retry_at);
     }
-    if (link_is_up__(sw)) {
+    if (link_is_owed_answer__(sw)) {
         poll_timer_wait_until(sw->answer_deadline);
     }
 }

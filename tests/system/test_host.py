@@ -119,6 +119,21 @@ def test_what_a_controller_deletes_of_the_agents_comes_back(world):
             "where": [], "columns": ["cur_cfg"], "until": "!=", "rows": []})
 
 
+def test_a_global_row_replaced_in_one_transaction_is_followed(world):
+    """Whichever of the two changes the agent sees first."""
+    with world.client("h1") as client:
+        for cfg in range(1000, 1020):
+            switches = world.rows("h1", "Global", ["switches"])[0]["switches"]
+            client.transact(
+                "ms_vtep", {"op": "delete", "table": "Global", "where": []},
+                {"op": "insert", "table": "Global",
+                 "row": {"next_cfg": cfg, "switches": switches}})
+            client.transact("ms_vtep", {
+                "op": "wait", "table": "Global", "timeout": 10000,
+                "where": [], "columns": ["cur_cfg"], "until": "==",
+                "rows": [{"cur_cfg": cfg}]})
+
+
 @pytest.mark.parametrize("encap", ["vxlan", "nvgre"])
 def test_tcp_carries_megabytes_unharmed(make_lab, encap):
     """To the same subnet and another, on the same host and another."""
