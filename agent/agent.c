@@ -345,8 +345,8 @@ agent_row_changed(const struct row_change *change, void *agent_)
     struct agent *agent = agent_;
 
     if (change->row.table == ROW_GLOBAL) {
-        /* A deleted row says nothing more; the one that takes its place, by
-         * the controller or by us, may have come first. */
+        /* A deleted row says nothing: another takes its place, the
+         * controller's or ours. */
         if (!change->deleted) {
             const struct row_global *global = &change->row.global;
 

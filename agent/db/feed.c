@@ -382,6 +382,20 @@ sort_row(const struct ovsdb_row *old, const struct ovsdb_row *new,
     return true;
 }
 
+/* Hands on those of 'rows' that were deleted, or those that were not. */
+static void
+feed_changed_rows(struct db_feed *feed, const struct changed_rows *rows,
+                  bool deleted)
+{
+    for (size_t i = 0; i < rows->n; i++) {
+        const struct changed_row *r = &rows->rows[i];
+
+        if (r->deleted == deleted) {
+            feed_row(feed, r->decoder, r->row, r->deleted);
+        }
+    }
+}
+
 static void
 feed_commit(struct db_feed *feed, enum db_id id, const struct ovsdb_txn *txn)
 {
@@ -395,14 +409,9 @@ feed_commit(struct db_feed *feed, enum db_id id, const struct ovsdb_txn *txn)
     ovs_assert(!feed->in_callback);
     ovsdb_txn_for_each_change(txn, sort_row, &s);
     for (enum row_table kind = 0; kind < N_ROW_TABLES; kind++) {
-        struct changed_rows *rows = &feed->changed[kind];
-
-        for (size_t i = 0; i < rows->n; i++) {
-            const struct changed_row *r = &rows->rows[i];
-
-            feed_row(feed, r->decoder, r->row, r->deleted);
-        }
-        changed_rows_clear(rows);
+        feed_changed_rows(feed, &feed->changed[kind], true);
+        feed_changed_rows(feed, &feed->changed[kind], false);
+        changed_rows_clear(&feed->changed[kind]);
     }
     if (s.diags_touched) {
         db_writer_diags_touched(server->writer);

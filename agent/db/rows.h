@@ -146,9 +146,10 @@ struct row_change {
 };
 
 /* Receives each committed change.  The rows of one transaction come in the
- * order of enum row_table, deletions and additions mixed, so a row that refers
- * to another usually follows it, but a receiver must not rely on it: a
- * transaction may delete and add in any combination.
+ * order of enum row_table, so a row that refers to another usually follows it,
+ * but a receiver must not rely on it: a transaction may delete and add in any
+ * combination.  Of one kind, deletions come before what was added or modified,
+ * so a row that takes another's place always follows it.
  *
  * The initial contents of the databases arrive the same way.  In them, rows
  * that a stored Diagnostic names come last, after all others of all tables, so

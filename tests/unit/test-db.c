@@ -327,6 +327,41 @@ START_TEST(one_transaction_comes_in_the_order_of_kinds)
 }
 END_TEST
 
+/* The engine has the rows of a transaction in an order that comes from their
+ * random UUIDs, so each round is a chance to get it wrong. */
+START_TEST(a_row_that_replaces_another_comes_after_it)
+{
+    struct db_server *server = memory_server();
+    struct json *results = transact(server, "%s", policy);
+    struct uuid ls = inserted_uuid(results, 0);
+    struct uuid pl = inserted_uuid(results, 2);
+    struct mirror *m = mirror_create(server);
+
+    for (int i = 0; i < 20; i++) {
+        mirror_log(m);
+        json_destroy(transact(
+            server,
+            "{'op':'insert','table':'Ucast_Macs_Remote',"
+            " 'row':{'MAC':'02:00:00:00:00:01','ipaddr':'10.1.1.%d',"
+            "        'logical_switch':['uuid','"UUID_FMT"'],"
+            "        'locator':['uuid','"UUID_FMT"'],"
+            "        'mapping_type':'default'}},"
+            "{'op':'delete','table':'Ucast_Macs_Remote',"
+            " 'where':[['ipaddr','!=','10.1.1.%d']]},"
+            "{'op':'delete','table':'Global','where':[]},"
+            "{'op':'insert','table':'Global','row':{'next_cfg':7}}",
+            100 + i, UUID_ARGS(&ls), UUID_ARGS(&pl), 100 + i));
+
+        const char *log = mirror_log(m);
+        ck_assert_msg(!strncmp(log, "-0 0 ", 5), "%s", log);
+        ck_assert_msg(strstr(log, "-8 8 "), "%s", log);
+    }
+    json_destroy(results);
+    mirror_destroy(m);
+    db_server_destroy(server);
+}
+END_TEST
+
 START_TEST(every_column_that_the_agent_reads_arrives)
 {
     struct db_server *server = memory_server();
@@ -999,6 +1034,7 @@ main(void)
     ovs_set_program_name("test-db", PACKAGE_VERSION);
     vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_OFF);
     tcase_add_test(tc, one_transaction_comes_in_the_order_of_kinds);
+    tcase_add_test(tc, a_row_that_replaces_another_comes_after_it);
     tcase_add_test(tc, every_column_that_the_agent_reads_arrives);
     tcase_add_test(tc, changes_that_the_agent_does_not_read_stay_out);
     tcase_add_test(tc, rows_that_diagnostics_name_come_last);
