@@ -97,32 +97,57 @@ block_faulty_policy(struct bound_port *bound)
     OVS_NOT_REACHED();
 }
 
+/* Returns the first of the 'n' interfaces at 'ifaces' that the switch has, and
+ * in '*ret_second' the one after it, or NULL for either. */
+static const struct host_port *
+find_present(const struct host_port *ifaces, size_t n,
+             const struct host_port **ret_second)
+{
+    const struct host_port *first = NULL;
+
+    *ret_second = NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (ifaces[i].ofport == OFPP_NONE) {
+            continue;
+        }
+        if (first) {
+            *ret_second = &ifaces[i];
+            break;
+        }
+        first = &ifaces[i];
+    }
+    return first;
+}
+
 /* Finds the interface that 'port' is on this host.  Two that claim it are one
  * too many: which of them the policy means cannot be known, so neither gets
- * traffic. */
+ * traffic.  What the switch does not have, for want of a device, claims
+ * nothing. */
 static struct bound_port
 bind_port(const struct rules *rules, const struct host_view *host,
           const struct rules_port *port, struct diag_set *diags)
 {
     struct bound_port bound = { .port = port, .state = PORT_ABSENT };
     size_t n;
-    const struct host_port *iface = host_view_find(host, port->name, &n);
+    const struct host_port *ifaces = host_view_find(host, port->name, &n);
+    const struct host_port *second;
+    const struct host_port *iface = find_present(ifaces, n, &second);
 
-    if (n > 1) {
+    if (second) {
         block_port(&bound, "more than one interface has its iface-id");
         diag_set_add(diags, DIAG_IFACE_ID_DUPLICATE, &port->row,
                      "Physical_Port", "name",
                      "Interfaces %s and %s both have iface-id %s; the port "
                      "gets no traffic until only one has.",
-                     iface[0].name, iface[1].name, port->name);
+                     iface->name, second->name, port->name);
         return bound;
     }
 
-    bound.iface = iface;
+    bound.iface = iface ? iface : ifaces;
     if (block_faulty_policy(&bound)) {
         return bound;
     }
-    if (!iface || iface->ofport == OFPP_NONE) {
+    if (!iface) {
         return bound;
     }
     if (!iface->has_mac) {

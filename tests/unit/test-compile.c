@@ -217,6 +217,38 @@ START_TEST(two_interfaces_with_one_iface_id_block_the_port)
 }
 END_TEST
 
+/* An interface whose device does not exist cannot be the guest. */
+START_TEST(interfaces_that_the_switch_has_not_claim_no_port)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    add_iface(&f, "p1", "vif1", OFPP_NONE);
+    add_iface(&f, "p1", "vif2", OFP_PORT_C(8));
+    add_iface(&f, "p1", "vif3", OFPP_NONE);
+    run(&f);
+    ck_assert_int_eq(f.compiled->ports[0].state, PORT_ACTIVE);
+    ck_assert_str_eq(f.compiled->ports[0].iface->name, "vif2");
+    ck_assert_uint_eq(diag_set_count(&f.compiled->diags), 0);
+    ck_assert_int_eq(count(&f, TABLE_ADMIT, "in_port=8,", ""), 1);
+
+    f.host->ports[1].ofport = OFPP_NONE;
+    run(&f);
+    ck_assert_int_eq(f.compiled->ports[0].state, PORT_ABSENT);
+    ck_assert_uint_eq(diag_set_count(&f.compiled->diags), 0);
+
+    f.host->ports[0].ofport = OFP_PORT_C(7);
+    f.host->ports[2].ofport = OFP_PORT_C(9);
+    run(&f);
+    ck_assert_int_eq(f.compiled->ports[0].state, PORT_BLOCKED);
+    const struct diag *diag;
+    DIAG_SET_FOR_EACH (diag, &f.compiled->diags) {
+        ck_assert_ptr_nonnull(strstr(diag->text, "vif1 and vif3"));
+    }
+    fixture_uninit(&f);
+}
+END_TEST
+
 START_TEST(a_faulty_port_says_why_also_without_its_interface)
 {
     struct fixture f;
@@ -287,6 +319,7 @@ main(void)
     tcase_add_test(tc, an_active_port_is_admitted_and_delivered_to);
     tcase_add_test(tc, an_absent_port_has_no_flow);
     tcase_add_test(tc, two_interfaces_with_one_iface_id_block_the_port);
+    tcase_add_test(tc, interfaces_that_the_switch_has_not_claim_no_port);
     tcase_add_test(tc, a_faulty_port_says_why_also_without_its_interface);
     tcase_add_test(tc, a_switched_off_router_routes_within_a_subnet_only);
     tcase_add_test(tc, without_a_router_mac_there_is_no_gateway);
