@@ -7,7 +7,11 @@
  *
  * An IP address of either family is held as "struct in6_addr", IPv4 as an
  * IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2).  Reading is lenient,
- * writing canonical (RFC 5952 for IPv6, lower case and colons for MACs).
+ * blanks around anything do not count; writing is canonical (RFC 5952 for
+ * IPv6, lower case and colons for MACs).
+ *
+ * What might mean two things is refused: a decimal number with a leading zero,
+ * be it in an IPv4 address or a prefix length, is octal to some.
  *
  * All functions are pure; any thread may call them. */
 
@@ -39,8 +43,9 @@ bool addr_parse(const char *s, struct in6_addr *ret_addr);
 /* Parses "ADDRESS/LENGTH". */
 bool addr_prefix_parse(const char *s, struct addr_prefix *ret_prefix);
 
-/* Parses six hexadecimal bytes separated by ":" or "-" or ".", or not at all,
- * in either case.  Refuses multicast and all-zeros. */
+/* Parses twelve hexadecimal digits of either case: in six, three or two equal
+ * groups with ":" or "-" or "." between them, always the same, or in one.  A
+ * group of two may lack its leading zero.  Refuses multicast and all-zeros. */
 bool addr_mac_parse(const char *s, struct eth_addr *ret_mac);
 
 /* Both return 'buf'. */

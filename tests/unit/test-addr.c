@@ -32,6 +32,9 @@ START_TEST(addresses_have_one_canonical_form)
         {"2001:DB8:0:0:0:0:0:1", "2001:db8::1"},
         {"fe80::", "fe80::"},
         {"::ffff:10.0.0.1", "10.0.0.1"},
+        {" 10.1.1.11", "10.1.1.11"},
+        {"\t10.1.1.11\r\n ", "10.1.1.11"},
+        {" fe80::1 ", "fe80::1"},
     };
     char buf[ADDR_STRLEN];
 
@@ -45,8 +48,15 @@ END_TEST
 START_TEST(what_is_no_address_is_refused)
 {
     static const char *const bad[] = {
-        "", " ", "10.1.1", "10.1.1.256", "10.1.1.1 ", "010.1.1.x",
+        "", " ", "10.1.1", "10.1.1.256", "10.1. 1.1", "010.1.1.x",
         "10.1.1.1/24", "::g", "1:2:3", "web", "fe80::1%eth0",
+        "10.1.1.1 10.1.1.2",
+
+        /* Some read these as octal. */
+        "010.1.1.1", "10.1.1.01", "10.1.1.00",
+
+        /* Longer than any address, although it starts with one. */
+        "10.1.1.1                                                 x",
     };
     struct in6_addr a;
 
@@ -62,6 +72,10 @@ START_TEST(what_is_no_prefix_is_refused)
         "", "/", "10.0.0.0", "10.0.0.0/", "/24", "10.0.0.0/33", "10.0.0.0/-1",
         "10.0.0.0/+8", "10.0.0.0/ 8", "10.0.0.0/8x", "2001:db8::/129",
         "10.0.0.0/255.0.0.0", "10.0.0.0/0x8", "10.0.0.0/99999999999",
+        "10.0.0.0 /8", "10.0.0.0/8 8", "10.0.0.0/8/8", " ",
+
+        /* As in addresses. */
+        "10.0.0.0/08", "10.0.0.0/024", "10.0.0.0/00", "010.0.0.0/8",
         "1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb:cccc/1",
     };
     struct addr_prefix p;
@@ -80,6 +94,11 @@ START_TEST(a_prefix_keeps_its_host_part)
 
     ck_assert_str_eq(addr_prefix_format(&p, buf), "10.1.1.254/24");
     ck_assert_str_eq(addr_prefix_format(&net, buf), "10.1.1.0/24");
+
+    p = prefix(" 10.1.1.254/24\n");
+    ck_assert_str_eq(addr_prefix_format(&p, buf), "10.1.1.254/24");
+    p = prefix("0.0.0.0/0");
+    ck_assert_str_eq(addr_prefix_format(&p, buf), "0.0.0.0/0");
 
     p = prefix("2001:db8:1:2::5/64");
     net = addr_prefix_network(&p);
@@ -145,7 +164,8 @@ START_TEST(macs_are_read_in_every_spelling)
 {
     static const char *const good[] = {
         "00:15:5d:01:02:aB", "00-15-5D-01-02-AB", "00155d0102ab",
-        "0015.5d01.02ab",
+        "0015.5d01.02ab", "00155d-0102ab", "00.15.5d.01.02.ab",
+        "0:15:5d:1:2:ab", "0-15-5D-1-02-AB", " 00:15:5d:01:02:ab\t",
     };
     const struct eth_addr want = ETH_ADDR_C(00,15,5d,01,02,ab);
 
@@ -161,10 +181,14 @@ END_TEST
 START_TEST(what_is_no_guest_mac_is_refused)
 {
     static const char *const bad[] = {
-        "", "00:15:5d:01:02", "00:15:5d:01:02:ab:cd", "00:15:5d:01:02:a",
-        "00:15:5d:01:02:gg", "0:15:5d:01:02:ab", "00:15:5d:01:02:ab ",
+        "", " ", "00:15:5d:01:02", "00:15:5d:01:02:ab:cd",
+        "00:15:5d:01:02:gg", "00:15:5d:01:02:", "00:15::5d:01:02:ab",
         "00:00:00:00:00:00", "01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff",
-        "unknown-dst", ":00:15:5d:01:02:ab",
+        "unknown-dst", ":00:15:5d:01:02:ab", "00 15 5d 01 02 ab",
+        "000:15:5d:01:02:ab", "0015:5d:01:02:ab", "15.5d01.02ab",
+        "155d0102ab", "0000155d0102ab", "00:15-5d:01-02:ab",
+        "+0:15:5d:01:02:ab", "0x:15:5d:01:02:ab", "00:15:5d:01:02:a b",
+        "001:55d:010:2ab",
     };
     struct eth_addr mac;
 
@@ -181,7 +205,13 @@ START_TEST(guids_compare_with_and_without_braces)
     ck_assert(addr_guid_normalize("{0A-bC}", a, sizeof a));
     ck_assert(addr_guid_normalize("0a-Bc", b, sizeof b));
     ck_assert_str_eq(a, b);
+    ck_assert(addr_guid_normalize(" {0a-bc}\n", a, sizeof a));
+    ck_assert_str_eq(a, b);
+    ck_assert(addr_guid_normalize("  1234567  ", a, 8));
+    ck_assert_str_eq(a, "1234567");
     ck_assert(!addr_guid_normalize("{}", a, sizeof a));
+    ck_assert(!addr_guid_normalize(" \t", a, sizeof a));
+    ck_assert(!addr_guid_normalize(" {} ", a, sizeof a));
     ck_assert(!addr_guid_normalize("", a, sizeof a));
     ck_assert(!addr_guid_normalize("12345678", a, 8));
     ck_assert_str_eq(a, "");
