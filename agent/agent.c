@@ -3,10 +3,8 @@
 #include <config.h>
 #include "agent.h"
 #include <inttypes.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "compile/compile.h"
 #include "compile/pipeline.h"
 #include "db/db.h"
@@ -173,29 +171,13 @@ agent_settle_policy(struct agent *agent)
     return policy_settle(agent->policy, &sink);
 }
 
-/* Name for this host's Physical_Switch row, should there be none. */
-static const char *
-agent_host_name(const struct agent *agent, char *buf, size_t size)
-{
-    const char *system_id = host_system_id(agent->host);
-
-    if (system_id) {
-        return system_id;
-    }
-    ovs_strlcpy(buf, "localhost", size);
-    gethostname(buf, size - 1);
-    return buf;
-}
-
 /* Brings the switch link up to date with the policy and the host.  Nothing of
  * this happens before the host's ports are known: a plan without them would
  * take away their flows. */
 static void
 agent_apply(struct agent *agent)
 {
-    char buf[HOST_NAME_MAX + 1];
-
-    db_server_ensure_host(agent->db, agent_host_name(agent, buf, sizeof buf));
+    db_server_ensure_host(agent->db, host_system_id(agent->host));
     if (agent_settle_policy(agent) || !agent->compiled
         || agent->host_seqno != host_view_seqno(agent->host)) {
         agent_compile(agent);

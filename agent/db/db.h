@@ -104,9 +104,10 @@ void db_server_feed(struct db_server *, row_change_cb *, void *aux);
  * that only the agent writes (Global.cur_cfg, Physical_Port.status). */
 
 /* Ensures the one Global row in each database, and this host's
- * Physical_Switch row if there is none: named 'name', with a generated
- * distributed_router_mac (locally administered, derived from 'name' so that it
- * is the same after a loss of the database). */
+ * Physical_Switch row if there is none: named 'name', or as the host calls
+ * itself if that is NULL, with a generated distributed_router_mac (locally
+ * administered, derived from the name so that it is the same after a loss of
+ * the database). */
 void db_server_ensure_host(struct db_server *, const char *name);
 void db_server_set_cur_cfg(struct db_server *, enum db_id, int64_t cur_cfg);
 void db_server_set_port_status(struct db_server *, const struct uuid *port,

@@ -5,8 +5,10 @@
 #include "db/db-private.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "openvswitch/hmap.h"
 #include "openvswitch/packets.h"
@@ -37,7 +39,7 @@ struct db_writer {
     bool writing;               /* Is a transaction of ours being committed? */
 
     bool ensure_host;
-    char *host_name;
+    char *host_name;            /* NULL for what the host calls itself. */
     bool cur_cfg_set[N_DBS];
     int64_t cur_cfg[N_DBS];
     struct hmap ports;          /* Contains "struct port_status"es. */
@@ -100,7 +102,7 @@ db_server_ensure_host(struct db_server *server, const char *name)
     struct db_writer *w = server->writer;
 
     free(w->host_name);
-    w->host_name = xstrdup(name);
+    w->host_name = nullable_xstrdup(name);
     w->ensure_host = true;
 }
 
@@ -272,6 +274,14 @@ mac_from_name(const char *name)
     return mac;
 }
 
+static const char *
+get_host_name(char *buf, size_t size)
+{
+    ovs_strlcpy(buf, "localhost", size);
+    gethostname(buf, size - 1);
+    return buf;
+}
+
 static void
 write_physical_switch(struct db_writer *w, struct ovsdb_txn *txn,
                       struct ovsdb_row *global)
@@ -281,11 +291,14 @@ write_physical_switch(struct db_writer *w, struct ovsdb_txn *txn,
         return;
     }
 
-    struct eth_addr mac = mac_from_name(w->host_name);
+    char buf[HOST_NAME_MAX + 1];
+    const char *name = (w->host_name ? w->host_name
+                        : get_host_name(buf, sizeof buf));
+    struct eth_addr mac = mac_from_name(name);
     char *mac_string = xasprintf(ETH_ADDR_FMT, ETH_ADDR_ARGS(mac));
     struct ovsdb_row *row = insert_row(txn, table);
 
-    ovsdb_util_write_string_column(row, "name", w->host_name);
+    ovsdb_util_write_string_column(row, "name", name);
     ovsdb_util_write_string_column(row, "distributed_router_mac",
                                    mac_string);
     add_reference(global, "switches", ovsdb_row_get_uuid(row));

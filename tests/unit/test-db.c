@@ -524,6 +524,15 @@ START_TEST(the_writer_makes_the_rows_of_the_host_once)
     ck_assert_str_eq(mirror_log(m), "0 1 ");
     ck_assert_str_eq(mirror_row(m, "switch"), first);
 
+    char name[256] = "";
+    gethostname(name, sizeof name - 1);
+    char *want = xasprintf("switch %s mac=", name);
+    change(server, "{'op':'delete','table':'Global','where':[]}");
+    db_server_ensure_host(server, NULL);
+    db_server_flush(server);
+    ck_assert_int_eq(strncmp(mirror_row(m, "switch"), want, strlen(want)), 0);
+
+    free(want);
     free(first);
     mirror_destroy(m);
     db_server_destroy(server);
