@@ -51,7 +51,7 @@ struct agent {
     unsigned int host_seqno;    /* Of the view last compiled. */
     bool compiled;              /* At least once. */
     struct diag_set compile_diags; /* As last written. */
-    struct sset remotes;        /* As last given to 'db'. */
+    struct sset remotes;        /* As last seen, useless ones too. */
 
     int64_t next_cfg[N_DBS];    /* As in the databases. */
     int64_t cur_cfg[N_DBS];
@@ -294,13 +294,30 @@ add_configured_remotes(const struct agent *agent, struct sset *remotes)
     } else if (setting) {
         struct sset named;
 
-        sset_from_delimited_string(&named, setting, ", \t\r\n");
+        sset_from_delimited_string(&named, setting, " \t\r\n");
         add_remotes(remotes, &named);
         sset_destroy(&named);
     } else {
         sset_add(remotes, "ptcp:6641:127.0.0.1");
         if (agent->options->tls.private_key) {
             sset_add(remotes, "pssl:6640");
+        }
+    }
+}
+
+/* Says of each remote that cannot be used why, and takes it out. */
+static void
+drop_unusable_remotes(const struct agent *agent, struct sset *remotes)
+{
+    const char *remote;
+
+    SSET_FOR_EACH_SAFE (remote, remotes) {
+        char *error = db_server_check_remote(agent->db, remote);
+
+        if (error) {
+            VLOG_WARN("%s; ignored", error);
+            free(error);
+            sset_find_and_delete(remotes, remote);
         }
     }
 }
@@ -315,8 +332,10 @@ agent_update_remotes(struct agent *agent)
     sset_add(&remotes, "db:ms_vtep,Global,managers");
     add_configured_remotes(agent, &remotes);
     if (!sset_equals(&remotes, &agent->remotes)) {
+        sset_destroy(&agent->remotes);
+        sset_clone(&agent->remotes, &remotes);
+        drop_unusable_remotes(agent, &remotes);
         db_server_set_remotes(agent->db, &remotes);
-        sset_swap(&remotes, &agent->remotes);
     }
     sset_destroy(&remotes);
 }

@@ -32,6 +32,11 @@ void db_server_destroy(struct db_server *);
  * connection method, or db:DATABASE,TABLE,COLUMN.  */
 void db_server_add_remote(struct db_server *, const char *remote);
 
+/* Returns NULL if 'remote' is of that syntax and the column there is, or else
+ * a sentence that names it and says what is wrong; the caller frees it.
+ * Whether anybody answers there is not looked at. */
+char *db_server_check_remote(const struct db_server *, const char *remote);
+
 /* Makes the set of remotes given on the command line or in Open_vSwitch
  * external_ids exactly 'remotes' (db: remotes included). */
 void db_server_set_remotes(struct db_server *, const struct sset *remotes);

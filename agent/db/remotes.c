@@ -26,6 +26,7 @@
 #include "ovsdb/transaction.h"
 #include "smap.h"
 #include "socket-util.h"
+#include "stream.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -56,6 +57,46 @@ db_server_set_remotes(struct db_server *server, const struct sset *remotes)
         sset_clone(&server->remotes, remotes);
         db_server_config_changed(server);
     }
+}
+
+static char *
+check_db_remote(const struct db_server *server, const char *remote)
+{
+    struct db_column_ref ref;
+    char *error = db_column_ref_resolve(server, remote, &ref);
+
+    if (error) {
+        char *sentence = xasprintf("remote %s; a column is named as "
+                                   "db:DATABASE,TABLE,COLUMN", error);
+        free(error);
+        return sentence;
+    }
+    if (ref.column && !db_column_ref_target(&ref)
+        && !db_column_ref_is_strings(&ref)) {
+        return xasprintf("remote \"%s\": this column holds neither remotes "
+                         "nor references to rows that do", remote);
+    }
+    return NULL;
+}
+
+char *
+db_server_check_remote(const struct db_server *server, const char *remote)
+{
+    if (db_column_ref_is(remote)) {
+        return check_db_remote(server, remote);
+    }
+    if (stream_verify_name(remote) && pstream_verify_name(remote)) {
+        return xasprintf("remote \"%s\" is of no known kind; there are ptcp:, "
+                         "pssl:, punix:, tcp:, ssl:, unix: and "
+                         "db:DATABASE,TABLE,COLUMN", remote);
+    }
+    if (strchr(remote, ',')) {
+        return xasprintf("remote \"%s\" has a comma in it; several remotes "
+                         "are separated by spaces in external_ids:hnv-remotes"
+                         ", and each has a --remote of its own on the command "
+                         "line", remote);
+    }
+    return NULL;
 }
 
 /* Which remotes there are. */

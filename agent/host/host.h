@@ -11,7 +11,7 @@
  *
  *   hnv-bridge         name of the integration bridge      [br-int]
  *   hnv-datapath-type  datapath_type of that bridge        [the switch's own]
- *   hnv-remotes        OVSDB remotes, separated by commas or white space
+ *   hnv-remotes        OVSDB remotes, separated by white space
  *   hnv-db-dir         directory of the databases
  *
  * It changes only what it must: the bridge's fail_mode, its two tunnel ports,

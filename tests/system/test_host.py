@@ -5,6 +5,7 @@ place of settings, ports that change under the agent, real connections."""
 import random
 import socket
 import threading
+import time
 
 import pytest
 
@@ -86,16 +87,43 @@ def list_databases(world, host, remote):
         "2>/dev/null && exit 0; sleep 0.1; done; exit 1"]))
 
 
+def set_remotes(world, value):
+    world.lab.host("h1").switch.vsctl(
+        ["set", "Open_vSwitch", ".", f'external_ids:hnv-remotes="{value}"'])
+
+
+def logged(world, host, text):
+    """Whether the agent's log has 'text', or gets it within a second."""
+    for _ in range(20):
+        with open(world.lab.host(host).agent.logfile, encoding="utf-8") as f:
+            if text in f.read():
+                return True
+        time.sleep(0.05)
+    return False
+
+
 def test_remotes_are_a_setting(world):
-    """One that makes no sense is told, and does not keep the others."""
+    """Separated by spaces, "db:" ones too.  One that makes no sense is told,
+    and does not keep the others."""
     host = world.lab.host("h1")
     assert "ms_vtep" in list_databases(world, "h1", "tcp:127.0.0.1:6641")
-    host.switch.vsctl(["set", "Open_vSwitch", ".",
-                       'external_ids:hnv-remotes="garbage, '
-                       'ptcp:7777:127.0.0.1"'])
+    set_remotes(world, "garbage db:ms_vtep,Manager,target "
+                "db:ms_vtep,Nonesuch,target ptcp:7777:127.0.0.1")
     assert "ms_vtep" in list_databases(world, "h1", "tcp:127.0.0.1:7777")
-    with open(host.agent.logfile, encoding="utf-8") as f:
-        assert "garbage" in f.read()
+    assert logged(world, "h1", 'remote "garbage" is of no known kind')
+    assert logged(world, "h1", "no table named Nonesuch")
+    with world.client("h1") as client:
+        client.transact("ms_vtep", {
+            "op": "insert", "table": "Manager", "uuid-name": "m",
+            "row": {"target": "ptcp:7778:127.0.0.1"}}, {
+            "op": "mutate", "table": "Global", "where": [], "mutations": [
+                ["managers", "insert", ["named-uuid", "m"]]]})
+    assert "ms_vtep" in list_databases(world, "h1", "tcp:127.0.0.1:7778")
+
+    set_remotes(world, "ptcp:7779:127.0.0.1,ptcp:7780:127.0.0.1")
+    assert logged(world, "h1", 'remote "ptcp:7779:127.0.0.1,ptcp:7780:'
+                  '127.0.0.1" has a comma in it; several remotes are '
+                  "separated by spaces")
     host.switch.vsctl(["remove", "Open_vSwitch", ".", "external_ids",
                        "hnv-remotes"])
     assert "ms_vtep" in list_databases(world, "h1", "tcp:127.0.0.1:6641")

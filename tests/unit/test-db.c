@@ -539,6 +539,45 @@ START_TEST(the_writer_makes_the_rows_of_the_host_once)
 }
 END_TEST
 
+START_TEST(remotes_that_are_none_are_told)
+{
+    static const char *const good[] = {
+        "ptcp:6641:127.0.0.1", "ptcp:6641:[::1]", "pssl:6640", "tcp:h:1",
+        "ssl:[2001:db8::1]:6640", "punix:/x", "unix:/x",
+        "db:ms_vtep,Global,managers", "db:ms_vtep,Manager,target",
+    };
+    static const struct {
+        const char *remote;
+        const char *word;       /* In the complaint. */
+    } bad[] = {
+        { "", "no known kind" },
+        { "garbage", "no known kind" },
+        { "6641", "no known kind" },
+        { "ptcp:6641:127.0.0.1,ptcp:6642:127.0.0.1", "separated by spaces" },
+        { "ptcp:6641:127.0.0.1,", "separated by spaces" },
+        { "db:ms_vtep", "db:DATABASE,TABLE,COLUMN" },
+        { "db:nonesuch,Global,managers", "no database named nonesuch" },
+        { "db:ms_vtep,Nonesuch,managers", "no table named Nonesuch" },
+        { "db:ms_vtep,Global,nonesuch", "no column" },
+        { "db:ms_vtep,Global,next_cfg", "neither remotes" },
+    };
+    struct db_server *server = memory_server();
+
+    for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+        char *error = db_server_check_remote(server, good[i]);
+        ck_assert_msg(!error, "%s", error);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        char *error = db_server_check_remote(server, bad[i].remote);
+        ck_assert_msg(error != NULL, "%s is taken", bad[i].remote);
+        ck_assert_msg(strstr(error, bad[i].remote)
+                      && strstr(error, bad[i].word), "%s", error);
+        free(error);
+    }
+    db_server_destroy(server);
+}
+END_TEST
+
 START_TEST(the_writer_does_not_feed_itself)
 {
     struct db_server *server = memory_server();
@@ -1049,6 +1088,7 @@ main(void)
     tcase_add_test(tc, rows_that_diagnostics_name_come_last);
     tcase_add_test(tc, a_failed_transaction_changes_nothing);
     tcase_add_test(tc, the_writer_makes_the_rows_of_the_host_once);
+    tcase_add_test(tc, remotes_that_are_none_are_told);
     tcase_add_test(tc, the_writer_does_not_feed_itself);
     tcase_add_test(tc, diagnostics_come_and_go);
     tcase_add_test(tc, files_are_created_and_keep_what_they_get);
