@@ -10,6 +10,7 @@
 #include "daemon.h"
 #include "db/tls-options.h"
 #include "dirs.h"
+#include "host/bridge.h"
 #include "openvswitch/vlog.h"
 #include "stream.h"
 #include "unixctl.h"
@@ -157,6 +158,11 @@ options_parse(struct options *options, int argc, char *argv[])
     if (optind < argc) {
         ovs_fatal(0, "%s: unexpected argument; database files are named with "
                   "--db-only only (use --help for help)", argv[optind]);
+    }
+    if (options->bridge && !bridge_name_is_usable(options->bridge)) {
+        ovs_fatal(0, "--bridge: \"%s\" cannot be the name of a bridge (1 to "
+                  "%d characters, no slash, colon or blank, not that of a "
+                  "tunnel port)", options->bridge, BRIDGE_NAME_MAX);
     }
     if (!options->tls.private_key != !options->tls.certificate) {
         ovs_fatal(0, "--private-key and --certificate go together; only one "

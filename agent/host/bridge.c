@@ -29,6 +29,24 @@ static const struct tunnel_port tunnel_ports[] = {
 /* Options that a tunnel port must have, each with the value "flow". */
 static const char *const flow_options[] = { "remote_ip", "local_ip", "key" };
 
+/* The kernel's rules for names of devices, and Open vSwitch's, which makes a
+ * socket with this name.  Ports have their names from the same space. */
+bool
+bridge_name_is_usable(const char *name)
+{
+    if (!name[0] || strlen(name) > BRIDGE_NAME_MAX
+        || name[strcspn(name, "/\\: \t\r\n\v\f")]
+        || !strcmp(name, ".") || !strcmp(name, "..")) {
+        return false;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(tunnel_ports); i++) {
+        if (!strcmp(name, tunnel_ports[i].name)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 const struct ovsrec_bridge *
 bridge_find(struct ovsdb_idl *idl, const char *name)
 {

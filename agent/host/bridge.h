@@ -17,6 +17,12 @@ struct ovsrec_bridge;
 #define BRIDGE_VXLAN_PORT "hnv-vxlan"
 #define BRIDGE_NVGRE_PORT "hnv-nvgre"
 
+/* Longest name that a network device, which a bridge is, can have. */
+#define BRIDGE_NAME_MAX 15
+
+/* True if the integration bridge can be called 'name'. */
+bool bridge_name_is_usable(const char *name);
+
 /* What the bridge is to be like. */
 struct bridge_wish {
     const char *name;

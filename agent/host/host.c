@@ -36,6 +36,7 @@ struct host {
     bool complained;
 
     char *bridge_override;
+    char *bad_bridge;           /* Value of hnv-bridge told of, or NULL. */
     char *bridge;               /* In use now. */
     char *target;               /* Of 'bridge', NULL while it is not there. */
     char *system_id;
@@ -84,6 +85,7 @@ host_destroy(struct host *host)
         smap_destroy(&host->bad_macs);
         free(host->remote);
         free(host->bridge_override);
+        free(host->bad_bridge);
         free(host->bridge);
         free(host->target);
         free(host->system_id);
@@ -225,6 +227,39 @@ host_check_connection(struct host *host)
     }
 }
 
+/* Tells once of a value of hnv-bridge that cannot be used. */
+static void
+complain_of_bridge(struct host *host, const char *name)
+{
+    if (!host->bad_bridge || strcmp(host->bad_bridge, name)) {
+        VLOG_WARN("external_ids:hnv-bridge \"%s\" cannot be the name of a "
+                  "bridge (at most %d characters, no slash, colon or blank, "
+                  "not that of a tunnel port); the integration bridge is "
+                  "still %s", name, BRIDGE_NAME_MAX, host->bridge);
+        free(host->bad_bridge);
+        host->bad_bridge = xstrdup(name);
+    }
+}
+
+/* Name of the integration bridge as the settings have it; while they have one
+ * that cannot be, that of now. */
+static const char *
+choose_bridge(struct host *host)
+{
+    const char *name = host_setting(host, "hnv-bridge");
+
+    if (host->bridge_override) {
+        return host->bridge_override;
+    }
+    if (name && !bridge_name_is_usable(name)) {
+        complain_of_bridge(host, name);
+        return host->bridge;
+    }
+    free(host->bad_bridge);
+    host->bad_bridge = NULL;
+    return name ? name : BRIDGE_DEFAULT_NAME;
+}
+
 /* Reads the settings; the system's name, the bridge's name. */
 static void
 host_read_settings(struct host *host)
@@ -244,9 +279,7 @@ host_read_settings(struct host *host)
         }
     }
 
-    const char *bridge = (host->bridge_override ? host->bridge_override
-                          : smap_get_def(&host->settings, "hnv-bridge",
-                                         BRIDGE_DEFAULT_NAME));
+    const char *bridge = choose_bridge(host);
     if (strcmp(bridge, host->bridge)) {
         if (host->ready) {
             VLOG_INFO("integration bridge is now %s; %s is left as it is",

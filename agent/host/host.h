@@ -33,7 +33,8 @@ struct host *host_create(const char *remote,
                          const char *(*table_name)(uint8_t table));
 void host_destroy(struct host *);
 
-/* Name of the bridge regardless of hnv-bridge; NULL for the setting's. */
+/* Name of the bridge regardless of hnv-bridge, which must be usable; NULL for
+ * the setting's. */
 void host_override_bridge(struct host *, const char *name);
 
 void host_run(struct host *);

@@ -4,6 +4,7 @@ place of settings, ports that change under the agent, real connections."""
 
 import random
 import socket
+import subprocess
 import threading
 import time
 
@@ -33,6 +34,16 @@ def set_interface(world, guest, *settings):
     host.switch.vsctl(*[[*s[:1], "Interface", f"v-{guest}", *s[1:]]
                         for s in settings])
     world.transact(host.name)
+
+
+def logged(world, host, text):
+    """Whether the agent's log has 'text', or gets it within a second."""
+    for _ in range(20):
+        with open(world.lab.host(host).agent.logfile, encoding="utf-8") as f:
+            if text in f.read():
+                return True
+        time.sleep(0.05)
+    return False
 
 
 def test_iface_id_and_mac_are_read_in_any_spelling(world):
@@ -79,6 +90,33 @@ def test_another_bridge_takes_over(world):
     assert "br-int" in world.on_host("h1", "ovs-vsctl", "list-br")
 
 
+def test_a_name_that_no_bridge_can_have_is_refused(world):
+    """It is told once, and the bridge stays what it was."""
+    host = world.lab.host("h1")
+    before = len(world.flows("h1"))
+    bad = ["a/b", "br-sixteen-chars", "..", "hnv-vxlan", "br int"]
+    for name in bad:
+        host.switch.vsctl(["set", "Open_vSwitch", ".",
+                           f'external_ids:hnv-bridge="{name}"'])
+        assert logged(world, "h1", f'hnv-bridge "{name}" cannot be'), name
+        assert logged(world, "h1", "the integration bridge is still br-int")
+    world.transact("h1")
+    bridges = world.on_host("h1", "ovs-vsctl", "list-br").split()
+    assert "br-int" in bridges and not set(bridges) & set(bad)
+    assert len(world.flows("h1")) == before
+    with open(host.agent.logfile, encoding="utf-8") as f:
+        assert f.read().count("cannot be the name") == len(bad)
+    host.switch.vsctl(["remove", "Open_vSwitch", ".", "external_ids",
+                       "hnv-bridge"])
+    for name in [*bad, ""]:
+        done = subprocess.run(
+            [host.agent.args[0], f"--bridge={name}", "--no-chdir",
+             "--run-dir=/nonexistent", "--ovsdb=unix:/nonexistent"],
+            capture_output=True, text=True, timeout=10, check=False)
+        assert done.returncode == 1
+        assert f'--bridge: "{name}" cannot be' in done.stderr
+
+
 def list_databases(world, host, remote):
     """Connects until somebody listens there."""
     h = world.lab.host(host)
@@ -90,16 +128,6 @@ def list_databases(world, host, remote):
 def set_remotes(world, value):
     world.lab.host("h1").switch.vsctl(
         ["set", "Open_vSwitch", ".", f'external_ids:hnv-remotes="{value}"'])
-
-
-def logged(world, host, text):
-    """Whether the agent's log has 'text', or gets it within a second."""
-    for _ in range(20):
-        with open(world.lab.host(host).agent.logfile, encoding="utf-8") as f:
-            if text in f.read():
-                return True
-        time.sleep(0.05)
-    return False
 
 
 def test_remotes_are_a_setting(world):
