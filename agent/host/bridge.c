@@ -26,8 +26,33 @@ static const struct tunnel_port tunnel_ports[] = {
 /* OpenFlow tables that a bridge has; table 255 means all of them. */
 #define N_TABLES 255
 
-/* Options that a tunnel port must have, each with the value "flow". */
-static const char *const flow_options[] = { "remote_ip", "local_ip", "key" };
+/* Options of a tunnel port that decide what is on the wire, and so are ours.
+ * Flows say where a packet goes and with which key.  The rest must be as if it
+ * were not there: VXLAN to the port that other hosts listen on, without
+ * extensions; NVGRE, which has no checksum and no sequence number (RFC 7637
+ * section 3.2); Ethernet inside.
+ *
+ * Other options, such as tos, ttl, df_default, egress_pkt_mark or those of
+ * IPsec, are whoever's who set them. */
+struct tunnel_option {
+    const char *type;           /* Interface.type; NULL for all. */
+    const char *key;
+    const char *wanted;         /* NULL: must not be there, */
+    const char *harmless;       /* unless it has this value. */
+};
+
+static const struct tunnel_option tunnel_options[] = {
+    { NULL, "remote_ip", "flow", NULL },
+    { NULL, "local_ip", "flow", NULL },
+    { NULL, "key", "flow", NULL },
+    { NULL, "in_key", NULL, "flow" },
+    { NULL, "out_key", NULL, "flow" },
+    { NULL, "packet_type", NULL, "legacy_l2" },
+    { "vxlan", "dst_port", NULL, "4789" },
+    { "vxlan", "exts", NULL, "" },
+    { "gre", "csum", NULL, "false" },
+    { "gre", "seq", NULL, "false" },
+};
 
 /* The kernel's rules for names of devices, and Open vSwitch's, which makes a
  * socket with this name.  Ports have their names from the same space. */
@@ -60,18 +85,34 @@ bridge_find(struct ovsdb_idl *idl, const char *name)
     return NULL;
 }
 
-static const struct ovsrec_interface *
-find_tunnel_iface(const struct ovsrec_bridge *bridge,
-                  const struct tunnel_port *tunnel)
+static const struct ovsrec_port *
+find_tunnel_port(const struct ovsrec_bridge *bridge,
+                 const struct tunnel_port *tunnel)
 {
     for (size_t i = 0; i < bridge->n_ports; i++) {
         const struct ovsrec_port *port = bridge->ports[i];
 
         if (!strcmp(port->name, tunnel->name) && port->n_interfaces == 1) {
-            return port->interfaces[0];
+            return port;
         }
     }
     return NULL;
+}
+
+static bool
+tunnel_option_is_right(const struct ovsrec_interface *iface,
+                       const struct tunnel_port *tunnel,
+                       const struct tunnel_option *option)
+{
+    const char *value = smap_get(&iface->options, option->key);
+
+    if (option->type && strcmp(option->type, tunnel->type)) {
+        return true;
+    }
+    if (option->wanted) {
+        return value && !strcmp(value, option->wanted);
+    }
+    return !value || !strcmp(value, option->harmless);
 }
 
 static bool
@@ -81,9 +122,8 @@ tunnel_iface_is_right(const struct ovsrec_interface *iface,
     if (strcmp(iface->type, tunnel->type)) {
         return false;
     }
-    for (size_t i = 0; i < ARRAY_SIZE(flow_options); i++) {
-        if (strcmp(smap_get_def(&iface->options, flow_options[i], ""),
-                   "flow")) {
+    for (size_t i = 0; i < ARRAY_SIZE(tunnel_options); i++) {
+        if (!tunnel_option_is_right(iface, tunnel, &tunnel_options[i])) {
             return false;
         }
     }
@@ -147,28 +187,38 @@ bridge_is_right(struct ovsdb_idl *idl, const struct bridge_wish *wish)
         return false;
     }
     for (size_t i = 0; i < ARRAY_SIZE(tunnel_ports); i++) {
-        const struct ovsrec_interface *iface
-            = find_tunnel_iface(bridge, &tunnel_ports[i]);
+        const struct ovsrec_port *port = find_tunnel_port(bridge,
+                                                          &tunnel_ports[i]);
 
-        if (!iface || !tunnel_iface_is_right(iface, &tunnel_ports[i])) {
+        if (!port || !tunnel_iface_is_right(port->interfaces[0],
+                                            &tunnel_ports[i])) {
             return false;
         }
     }
     return true;
 }
 
-static struct ovsrec_port *
-insert_port(struct ovsdb_idl_txn *txn, const char *name, const char *type,
-            const struct smap *options)
+static struct ovsrec_interface *
+insert_iface(struct ovsdb_idl_txn *txn, const char *name, const char *type,
+             const struct smap *options)
 {
     struct ovsrec_interface *iface = ovsrec_interface_insert(txn);
-    struct ovsrec_port *port = ovsrec_port_insert(txn);
 
     ovsrec_interface_set_name(iface, name);
     ovsrec_interface_set_type(iface, type);
     if (options) {
         ovsrec_interface_set_options(iface, options);
     }
+    return iface;
+}
+
+static struct ovsrec_port *
+insert_port(struct ovsdb_idl_txn *txn, const char *name, const char *type,
+            const struct smap *options)
+{
+    struct ovsrec_interface *iface = insert_iface(txn, name, type, options);
+    struct ovsrec_port *port = ovsrec_port_insert(txn);
+
     ovsrec_port_set_name(port, name);
     ovsrec_port_set_interfaces(port, &iface, 1);
     return port;
@@ -179,8 +229,11 @@ insert_tunnel_port(struct ovsdb_idl_txn *txn, const struct tunnel_port *tunnel)
 {
     struct smap options = SMAP_INITIALIZER(&options);
 
-    for (size_t i = 0; i < ARRAY_SIZE(flow_options); i++) {
-        smap_add(&options, flow_options[i], "flow");
+    for (size_t i = 0; i < ARRAY_SIZE(tunnel_options); i++) {
+        if (tunnel_options[i].wanted) {
+            smap_add(&options, tunnel_options[i].key,
+                     tunnel_options[i].wanted);
+        }
     }
     struct ovsrec_port *port = insert_port(txn, tunnel->name, tunnel->type,
                                            &options);
@@ -189,21 +242,48 @@ insert_tunnel_port(struct ovsdb_idl_txn *txn, const struct tunnel_port *tunnel)
     return port;
 }
 
-/* Changes only the options that matter: others, such as egress_pkt_mark, are
- * whoever's who set them. */
 static void
-put_tunnel_iface_right(const struct ovsrec_interface *iface,
-                       const struct tunnel_port *tunnel)
+put_tunnel_options_right(const struct ovsrec_interface *iface,
+                         const struct tunnel_port *tunnel,
+                         struct smap *ret_options)
 {
-    if (!tunnel_iface_is_right(iface, tunnel)) {
-        VLOG_WARN("tunnel port %s was changed; putting it right again",
-                  tunnel->name);
-        ovsrec_interface_set_type(iface, tunnel->type);
-        for (size_t i = 0; i < ARRAY_SIZE(flow_options); i++) {
-            ovsrec_interface_update_options_setkey(iface, flow_options[i],
-                                                   "flow");
+    smap_clone(ret_options, &iface->options);
+    for (size_t i = 0; i < ARRAY_SIZE(tunnel_options); i++) {
+        const struct tunnel_option *option = &tunnel_options[i];
+
+        if (tunnel_option_is_right(iface, tunnel, option)) {
+            continue;
+        }
+        smap_remove(ret_options, option->key);
+        if (option->wanted) {
+            smap_add(ret_options, option->key, option->wanted);
         }
     }
+}
+
+/* Gives a port that was changed a new Interface row.  If a row that the switch
+ * refuses is put right within milliseconds, as we do, the switch can take the
+ * port and yet leave -1 in the row's "ofport" for good: it writes what differs
+ * from what it has read, and has not read its own -1 by then. */
+static void
+put_tunnel_port_right(struct ovsdb_idl_txn *txn,
+                      const struct ovsrec_port *port,
+                      const struct tunnel_port *tunnel)
+{
+    const struct ovsrec_interface *old = port->interfaces[0];
+    struct smap options;
+
+    if (tunnel_iface_is_right(old, tunnel)) {
+        return;
+    }
+    VLOG_WARN("tunnel port %s was changed; putting it right again",
+              tunnel->name);
+    put_tunnel_options_right(old, tunnel, &options);
+    struct ovsrec_interface *new = insert_iface(txn, tunnel->name,
+                                                tunnel->type, &options);
+    ovsrec_interface_set_external_ids(new, &old->external_ids);
+    ovsrec_port_set_interfaces(port, &new, 1);
+    smap_destroy(&options);
 }
 
 /* Takes the tunnel port from the bridge that it is on, or adds it.  The names
@@ -216,19 +296,14 @@ obtain_tunnel_port(struct ovsdb_idl *idl, struct ovsdb_idl_txn *txn,
     const struct ovsrec_bridge *bridge;
 
     OVSREC_BRIDGE_FOR_EACH (bridge, idl) {
-        const struct ovsrec_interface *iface = find_tunnel_iface(bridge,
-                                                                 tunnel);
+        const struct ovsrec_port *port = find_tunnel_port(bridge, tunnel);
 
-        for (size_t i = 0; iface && i < bridge->n_ports; i++) {
-            const struct ovsrec_port *port = bridge->ports[i];
-
-            if (port->interfaces[0] == iface) {
-                VLOG_INFO("taking tunnel port %s from bridge %s",
-                          tunnel->name, bridge->name);
-                ovsrec_bridge_update_ports_delvalue(bridge, port);
-                put_tunnel_iface_right(iface, tunnel);
-                return port;
-            }
+        if (port) {
+            VLOG_INFO("taking tunnel port %s from bridge %s",
+                      tunnel->name, bridge->name);
+            ovsrec_bridge_update_ports_delvalue(bridge, port);
+            put_tunnel_port_right(txn, port, tunnel);
+            return port;
         }
     }
     return insert_tunnel_port(txn, tunnel);
@@ -265,10 +340,10 @@ put_tunnel_right(struct ovsdb_idl *idl, struct ovsdb_idl_txn *txn,
                  const struct ovsrec_bridge *bridge,
                  const struct tunnel_port *tunnel)
 {
-    const struct ovsrec_interface *iface = find_tunnel_iface(bridge, tunnel);
+    const struct ovsrec_port *port = find_tunnel_port(bridge, tunnel);
 
-    if (iface) {
-        put_tunnel_iface_right(iface, tunnel);
+    if (port) {
+        put_tunnel_port_right(txn, port, tunnel);
     } else {
         ovsrec_bridge_update_ports_addvalue(
             bridge, obtain_tunnel_port(idl, txn, tunnel));

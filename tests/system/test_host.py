@@ -117,6 +117,55 @@ def test_a_name_that_no_bridge_can_have_is_refused(world):
         assert f'--bridge: "{name}" cannot be' in done.stderr
 
 
+def options_of(world, port):
+    text = world.on_host("h1", "ovs-vsctl", "get", "Interface", port,
+                         "options")
+    return dict(pair.split("=", 1) for pair in
+                text.strip().strip("{}").replace('"', "").split(", "))
+
+
+FLOW_OPTIONS = {"key": "flow", "local_ip": "flow", "remote_ip": "flow"}
+
+
+@pytest.mark.parametrize("port, encap, harm, harmless", [
+    ("hnv-vxlan", "vxlan",
+     {"dst_port": "5000", "exts": "gbp", "in_key": "7", "out_key": "8",
+      "packet_type": "ptap", "remote_ip": "192.0.2.9", "key": "9"},
+     {"dst_port": "4789", "csum": "true", "tos": "inherit", "ttl": "32",
+      "df_default": "false"}),
+    ("hnv-nvgre", "nvgre",
+     {"csum": "true", "seq": "true", "packet_type": "legacy_l3",
+      "in_key": "7", "out_key": "8", "local_ip": "192.0.2.9"},
+     {"csum": "false", "tos": "inherit", "ttl": "32"})])
+def test_a_tunnel_port_that_was_changed_is_put_right(make_lab, port, encap,
+                                                     harm, harmless):
+    """Whatever would change what is on the wire, and nothing else."""
+    world = w.World(make_lab(w.description()), w.policy(encap))
+    host = world.lab.host("h1")
+
+    def set_options(options):
+        host.switch.vsctl(["set", "Interface", port,
+                           *[f"options:{k}={v}" for k, v in options.items()]])
+
+    for key, value in harm.items():
+        set_options({key: value})
+        for _ in range(100):
+            if options_of(world, port) == FLOW_OPTIONS:
+                break
+            time.sleep(0.05)
+        assert options_of(world, port) == FLOW_OPTIONS, key
+    set_options({**harm, **harmless})
+    for _ in range(100):
+        if options_of(world, port) == {**FLOW_OPTIONS, **harmless}:
+            break
+        time.sleep(0.05)
+    assert options_of(world, port) == {**FLOW_OPTIONS, **harmless}
+    assert logged(world, "h1", f"tunnel port {port} was changed")
+    world.transact("h1")
+    world.ping_soon("a1", w.ca("a3"))
+    assert options_of(world, port) == {**FLOW_OPTIONS, **harmless}
+
+
 def list_databases(world, host, remote):
     """Connects until somebody listens there."""
     h = world.lab.host(host)
