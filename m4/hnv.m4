@@ -8,6 +8,7 @@
 # Outputs: OVS_SOURCE, what to build from; OVS_BUILD, where a built tree is or
 # will be; the conditional OVS_PREBUILT.
 AC_DEFUN([HNV_CHECK_OVS], [
+  AC_REQUIRE([AC_PROG_EGREP])
   AC_ARG_WITH([ovs-source],
     [AS_HELP_STRING([--with-ovs-source=DIR|TARBALL],
       [source of Open vSwitch
@@ -38,7 +39,12 @@ AC_DEFUN([HNV_CHECK_OVS], [
     [AC_MSG_ERROR([$OVS_SOURCE is not the source of an Open vSwitch release
 (it lacks lib/ovsdb-idl.c or configure)])],
     [test -f "$OVS_SOURCE"],
-    [AC_MSG_RESULT([$OVS_SOURCE])],
+    [AS_IF([tar -tf "$OVS_SOURCE" 2>/dev/null | $EGREP -c \
+             '^(\./)?@<:@^/@:>@+/(lib/ovsdb-idl\.c|configure)$' \
+             | $EGREP '^2$' >/dev/null],
+       [AC_MSG_RESULT([$OVS_SOURCE])],
+       [AC_MSG_ERROR([$OVS_SOURCE is not the tarball of an Open vSwitch
+release (tar finds no lib/ovsdb-idl.c and configure in one folder in it)])])],
     [AC_MSG_ERROR([$OVS_SOURCE: not found.
 Install openvswitch-source (Debian), or name a source tree or tarball of Open
 vSwitch with --with-ovs-source=DIR|TARBALL])])
