@@ -234,7 +234,6 @@ db_only_main(int argc, char *argv[])
     argv++;
 
     ovs_cmdl_proctitle_init(argc, argv);
-    set_program_name(argv[0]);
     service_start(&argc, &argv);
     fatal_ignore_sigpipe();
     process_init();

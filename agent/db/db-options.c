@@ -60,18 +60,12 @@ static const struct option long_options[] = {
 OVS_NO_RETURN static void
 usage(void)
 {
-    printf("%s: OVSDB server\n"
-           "usage: %s [OPTIONS] [DATABASE...]\n"
+    printf("%s --db-only: OVSDB server\n"
+           "usage: %s --db-only [OPTIONS] [DATABASE...]\n"
            "A DATABASE is a file, or relay:NAME:REMOTE[,REMOTE]...  "
            "The default is\n%s/conf.db.\n"
-           "\nOptions for databases and clients:\n"
-           "  --remote=REMOTE         connect to or listen at REMOTE (may be "
-           "repeated)\n"
-           "  --no-dbs                start without any database\n"
-           "  --disable-file-column-diff\n"
-           "                          write files that servers before Open "
-           "vSwitch 2.15\n"
-           "                          can read\n",
+           "\nJSON-RPC options (may be specified any number of times):\n"
+           "  --remote=REMOTE         connect or listen to REMOTE\n",
            program_name, program_name, ovs_dbdir());
     stream_usage("JSON-RPC", true, true, true);
     daemon_usage();
@@ -79,10 +73,16 @@ usage(void)
     replication_usage();
     ovs_replay_usage();
     printf("\nOther options:\n"
-           "  --run COMMAND           exit when COMMAND does\n"
-           "  --unixctl=SOCKET        control socket, instead of the default\n"
-           "  -h, --help              show this text\n"
-           "  -V, --version           show the version\n");
+           "  --run COMMAND           run COMMAND as subprocess then exit\n"
+           "  --unixctl=SOCKET        override default control socket name\n"
+           "  --no-dbs                start without any database\n"
+           "  --disable-file-column-diff\n"
+           "                          don't use column diff in database file; "
+           "servers\n"
+           "                          before Open vSwitch 2.15 can read it "
+           "then\n"
+           "  -h, --help              display this help message\n"
+           "  -V, --version           display version information\n");
     exit(EXIT_SUCCESS);
 }
 

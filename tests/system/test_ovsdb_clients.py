@@ -6,6 +6,7 @@ library, controllers that dial in and that are dialled."""
 import contextlib
 import json
 import random
+import re
 import socket
 import ssl
 import subprocess
@@ -558,6 +559,19 @@ def fixture_pair(tmp_path_factory):
         servers.append(DbServer(folder / name, program, file))
     with servers[0] as stock, servers[1] as ours:
         yield stock, ours
+
+
+def options_in_help(*program):
+    text = subprocess.run([*program, "--help"], check=True, text=True,
+                          capture_output=True).stdout
+    return set(re.findall(r"--[a-z-]+", text)) - {"--db-only"}
+
+
+def test_the_plain_server_has_the_options_of_ovsdb_server():
+    """And --no-dbs, which ovsdb-server has but does not tell of."""
+    need("ovsdb-server")
+    assert (options_in_help(find_agent(), "--db-only")
+            == options_in_help("ovsdb-server") | {"--no-dbs"})
 
 
 def answer(server, method, params):
