@@ -32,6 +32,7 @@ LAB_TOOL = os.path.join(UTILITIES, "hnv-lab")
 SQL, WEB, APP = "10.1.1.11", "10.1.1.12", "10.1.2.21"
 NOBODY = "10.1.1.99"
 ETH_P_ALL = 3
+NAMES = ["demo", *[f"demo{i}" for i in range(2, 10)]]
 TENANTS = (("contoso", policies.CONTOSO), ("fabrikam", policies.FABRIKAM))
 
 
@@ -65,7 +66,8 @@ def _interrupt(_signal, _frame):
 
 def run(args, folder):
     policies.write_all(folder)
-    demo = Demo(args.name, folder)
+    demo = Demo(args.name or NAMES[0], folder)
+    demo.may_be_renamed = not args.name
     try:
         demo.build()
         demo.show_vxlan()
@@ -80,8 +82,9 @@ def run(args, folder):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(prog="hnv-demo", description=__doc__)
-    parser.add_argument("--name", default="demo", metavar="NAME",
-                        help="the lab's name (default: %(default)s)")
+    parser.add_argument("--name", metavar="NAME", help="the lab's name "
+                        f"(default: {NAMES[0]}, or while that is there, "
+                        f"{NAMES[1]}, and so on)")
     parser.add_argument("--keep", action="store_true",
                         help="leave the lab up, to play with; "
                         '"hnv-lab --name NAME down" removes it')
@@ -96,6 +99,7 @@ class Demo:
     def __init__(self, name, folder):
         self.name = name
         self.folder = folder
+        self.may_be_renamed = False
         self.is_up = False
         self.held = 0
         self.failed = []
@@ -111,7 +115,22 @@ class Demo:
             addresses (CA) without asking each other: both have a database at
             10.1.1.11 and a web server at 10.1.1.12.""")
         print(PICTURE)
-        self.lab("up", policies.LAB_FILE)
+        while not self.try_up():
+            self.name = NAMES[NAMES.index(self.name) + 1]
+            print(f"  (that lab is there already; this one is {self.name})")
+
+    def try_up(self):
+        """Builds the lab; False if one of that name is there already, but
+        another name will do.  Asking first would not be safe: two demos may
+        start at once."""
+        try:
+            self.lab("up", policies.LAB_FILE)
+        except LabError:
+            if (self.may_be_renamed and self.name != NAMES[-1]
+                    and os.path.isdir(labs.folder_of(self.name))):
+                return False
+            raise
+        return True
 
     def show_vxlan(self):
         title("Policy: who is where")

@@ -179,9 +179,10 @@ def create(name, spec, programs):
     try:
         _make_folder(folder_of(name))
     except FileExistsError:
-        raise LabError(f'lab "{name}" exists already; "hnv-lab --name {name} '
-                       'down" removes it, another --name makes another lab'
-                       ) from None
+        raise LabError(f'lab "{name}" exists already, perhaps in use; another '
+                       '--name makes another lab, and "hnv-lab --name '
+                       f'{name} down" removes this one with all that runs in '
+                       'it') from None
     lab = Lab(name, spec, programs)
     lab.save()
     return lab
