@@ -18,11 +18,17 @@
 
 VLOG_DEFINE_THIS_MODULE(host);
 
-/* How long the database may be away before a person is told. */
+/* How long the database or the bridge may be away before a person is told. */
 #define COMPLAIN_AFTER_MS 5000
 
 /* How long to wait after a transaction that failed. */
 #define RETRY_MS 1000
+
+/* Since when something has not been there. */
+struct absence {
+    long long int since_ms;     /* LLONG_MAX while it is there. */
+    bool told;
+};
 
 struct host {
     char *remote;
@@ -32,8 +38,8 @@ struct host {
     long long int retry_ms;     /* No transaction before this time. */
 
     bool ready;                 /* The contents were known once. */
-    long long int away_since_ms; /* LLONG_MAX while connected. */
-    bool complained;
+    struct absence no_database;
+    struct absence no_bridge;
 
     char *bridge_override;
     char *bad_bridge;           /* Value of hnv-bridge told of, or NULL. */
@@ -50,6 +56,8 @@ struct host {
 
 static void monitor_columns(struct ovsdb_idl *);
 static void host_check_connection(struct host *);
+static void host_check_bridge(struct host *);
+static void absence_wait(const struct absence *);
 static void host_read(struct host *);
 static void host_finish_txn(struct host *);
 static void host_keep_bridge(struct host *);
@@ -63,7 +71,8 @@ host_create(const char *remote, const char *(*table_name)(uint8_t table))
     host->table_name = table_name;
     host->idl = ovsdb_idl_create(remote, &ovsrec_idl_class, false, true);
     monitor_columns(host->idl);
-    host->away_since_ms = time_msec();
+    host->no_database.since_ms = time_msec();
+    host->no_bridge.since_ms = LLONG_MAX;
     host->retry_ms = LLONG_MIN;
     host->bridge = xstrdup(BRIDGE_DEFAULT_NAME);
     smap_init(&host->settings);
@@ -113,6 +122,7 @@ host_run(struct host *host)
     if (!host->ready || host->idl_seqno != ovsdb_idl_get_seqno(host->idl)) {
         host_read(host);
     }
+    host_check_bridge(host);
     host_keep_bridge(host);
 }
 
@@ -125,9 +135,8 @@ host_wait(struct host *host)
     } else if (host->retry_ms > time_msec()) {
         poll_timer_wait_until(host->retry_ms);
     }
-    if (!host->complained && host->away_since_ms != LLONG_MAX) {
-        poll_timer_wait_until(host->away_since_ms + COMPLAIN_AFTER_MS);
-    }
+    absence_wait(&host->no_database);
+    absence_wait(&host->no_bridge);
 }
 
 bool
@@ -205,25 +214,59 @@ monitor_columns(struct ovsdb_idl *idl)
     }
 }
 
+/* Notes whether the thing is there.  Returns true once each time that it has
+ * been away for too long. */
+static bool
+absence_update(struct absence *absence, bool present)
+{
+    if (present) {
+        *absence = (struct absence) { .since_ms = LLONG_MAX };
+    } else if (absence->since_ms == LLONG_MAX) {
+        absence->since_ms = time_msec();
+    } else if (!absence->told
+               && time_msec() >= absence->since_ms + COMPLAIN_AFTER_MS) {
+        absence->told = true;
+        return true;
+    }
+    return false;
+}
+
+static void
+absence_wait(const struct absence *absence)
+{
+    if (!absence->told && absence->since_ms != LLONG_MAX) {
+        poll_timer_wait_until(absence->since_ms + COMPLAIN_AFTER_MS);
+    }
+}
+
 /* Tells a person when the database is away for long, and when it is back. */
 static void
 host_check_connection(struct host *host)
 {
-    if (ovsdb_idl_is_connected(host->idl)) {
-        if (host->complained) {
-            VLOG_INFO("%s: connected to Open vSwitch's database",
-                      host->remote);
-        }
-        host->away_since_ms = LLONG_MAX;
-        host->complained = false;
-    } else if (host->away_since_ms == LLONG_MAX) {
-        host->away_since_ms = time_msec();
-    } else if (!host->complained
-               && time_msec() >= host->away_since_ms + COMPLAIN_AFTER_MS) {
-        host->complained = true;
+    bool connected = ovsdb_idl_is_connected(host->idl);
+
+    if (connected && host->no_database.told) {
+        VLOG_INFO("%s: connected to Open vSwitch's database", host->remote);
+    }
+    if (absence_update(&host->no_database, connected)) {
         VLOG_WARN("%s: Open vSwitch's database cannot be reached; start Open "
                   "vSwitch, or name its socket with --ovsdb.  Until then no "
                   "port and no bridge change is seen", host->remote);
+    }
+}
+
+/* Likewise for the bridge, which the switch may be unable to make. */
+static void
+host_check_bridge(struct host *host)
+{
+    if (host->target && host->no_bridge.told) {
+        VLOG_INFO("bridge %s: Open vSwitch has made it", host->bridge);
+    }
+    if (absence_update(&host->no_bridge, host->target != NULL)) {
+        VLOG_WARN("bridge %s: Open vSwitch does not make it; ovs-vswitchd's "
+                  "log says why, if that is running.  Without its kernel "
+                  "module the bridge needs "
+                  "external_ids:hnv-datapath-type=netdev", host->bridge);
     }
 }
 

@@ -36,9 +36,9 @@ def set_interface(world, guest, *settings):
     world.transact(host.name)
 
 
-def logged(world, host, text):
-    """Whether the agent's log has 'text', or gets it within a second."""
-    for _ in range(20):
+def logged(world, host, text, seconds=1):
+    """Whether the agent's log has 'text', or gets it in time."""
+    for _ in range(20 * seconds):
         with open(world.lab.host(host).agent.logfile, encoding="utf-8") as f:
             if text in f.read():
                 return True
@@ -88,6 +88,20 @@ def test_another_bridge_takes_over(world):
     world.ping_soon("a1", w.ca("a2"))
     world.ping_soon("a1", w.ca("a3"))
     assert "br-int" in world.on_host("h1", "ovs-vsctl", "list-br")
+
+
+def test_a_bridge_that_the_switch_cannot_make_is_told(world):
+    """As when there is no kernel module."""
+    host = world.lab.host("h1")
+    host.switch.vsctl(["set", "Open_vSwitch", ".",
+                       "external_ids:hnv-bridge=br-no",
+                       "external_ids:hnv-datapath-type=nonsense"],
+                      options=["--no-wait"])
+    assert logged(world, "h1", "bridge br-no: Open vSwitch does not make it",
+                  seconds=10)
+    host.switch.vsctl(["set", "Open_vSwitch", ".",
+                       "external_ids:hnv-datapath-type=netdev"])
+    assert logged(world, "h1", "bridge br-no: Open vSwitch has made it")
 
 
 def test_a_name_that_no_bridge_can_have_is_refused(world):
