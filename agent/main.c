@@ -7,6 +7,7 @@
 #include "command-line.h"
 #include "daemon.h"
 #include "db/db-only.h"
+#include "dirs.h"
 #include "dns-resolve.h"
 #include "fatal-signal.h"
 #include "make-dirs.h"
@@ -52,6 +53,12 @@ agent_main(int argc, char *argv[])
 
     ovs_cmdl_proctitle_init(argc, argv);
     options_parse(&options, argc, argv);
+    if (!options.unixctl_path) {
+        /* Control socket and pid file are where Open vSwitch has its own.  It
+         * makes that folder, but need not have been started yet.  If this
+         * fails, whoever makes a file there says so. */
+        make_dirs(ovs_rundir());
+    }
     fatal_ignore_sigpipe();
     dns_resolve_init(true);
     daemon_become_new_user(false);

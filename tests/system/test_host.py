@@ -2,6 +2,7 @@
 """What concerns the host and not the policy: Open vSwitch's database as the
 place of settings, ports that change under the agent, real connections."""
 
+import os
 import random
 import socket
 import subprocess
@@ -251,6 +252,22 @@ def test_a_global_row_replaced_in_one_transaction_is_followed(world):
                 "op": "wait", "table": "Global", "timeout": 10000,
                 "where": [], "columns": ["cur_cfg"], "until": "==",
                 "rows": [{"cur_cfg": cfg}]})
+
+
+def test_the_agent_may_start_before_open_vswitch(world, tmp_path):
+    """Also where that has never run, so that its folder is not there."""
+    run = tmp_path / "ovs" / "run"
+    env = {**os.environ, "OVS_RUNDIR": str(run)}
+    subprocess.run(
+        [world.lab.host("h1").agent.args[0], "--detach", "--pidfile",
+         "--no-chdir", "-vconsole:off", "--remote=punix:" + str(run / "x"),
+         f"--run-dir={tmp_path}/run", f"--db-dir={tmp_path}/db"],
+        env=env, check=True, timeout=20)
+    listed = netns.run(["ovsdb-client", "list-dbs",
+                        f"unix:{tmp_path}/run/db.sock"])
+    subprocess.run(["ovs-appctl", "-T5", "-t", "hnv-agent", "exit"], env=env,
+                   check=True)
+    assert "ms_vtep" in listed
 
 
 @pytest.mark.parametrize("encap", ["vxlan", "nvgre"])
