@@ -7,7 +7,9 @@
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofp-actions.h"
 #include "openvswitch/ofp-bundle.h"
+#include "openvswitch/ofp-monitor.h"
 #include "openvswitch/ofp-msgs.h"
+#include "openvswitch/ofp-switch.h"
 #include "openvswitch/ofpbuf.h"
 #include "plan/plan.h"
 #include "util.h"
@@ -102,6 +104,32 @@ encode_bundle_add(uint32_t bundle_id, const struct ofpbuf *msg,
     };
 
     return ofputil_encode_bundle_add(version, &add);
+}
+
+struct ofpbuf *
+encode_match_fragments(enum ofp_version version)
+{
+    struct ofputil_switch_config config = { .frag = OFPUTIL_FRAG_NX_MATCH };
+
+    return ofputil_encode_set_config(&config, version);
+}
+
+struct ofpbuf *
+encode_watch(enum ofp_version version)
+{
+    struct ofputil_flow_monitor_request request = {
+        .command = OFPFMC_ADD,
+        .flags = OFPFMF_REMOVED | OFPFMF_MODIFY,
+        .out_port = OFPP_ANY,
+        .out_group = OFPG_ANY,
+        .table_id = OFPTT_ALL,
+    };
+    struct ofpbuf *msg = ofpbuf_new(64);
+
+    match_init_catchall(&request.match);
+    ofputil_append_flow_monitor_request(
+        &request, msg, ofputil_protocol_from_ofp_version(version));
+    return msg;
 }
 
 bool

@@ -30,6 +30,14 @@ struct ofpbuf *encode_plan_remove(const struct plan_flow *, enum ofp_version,
 struct ofpbuf *encode_remove(uint8_t table, uint16_t priority,
                              const struct minimatch *, enum ofp_version);
 
+/* A switch left to itself lets no flow see the ports or the ICMP type of a
+ * first fragment; this makes it. */
+struct ofpbuf *encode_match_fragments(enum ofp_version);
+
+/* Asks to be told when somebody else changes or deletes flows.  Not when flows
+ * are added: the switch would tell of each of ours, too, if only in brief. */
+struct ofpbuf *encode_watch(enum ofp_version);
+
 /* One message of a bundle. */
 struct ofpbuf *encode_bundle_control(uint32_t bundle_id, uint16_t type,
                                      enum ofp_version);

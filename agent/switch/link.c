@@ -4,10 +4,12 @@
 #include "switch/switch.h"
 #include <inttypes.h>
 #include <stdlib.h>
+#include "byte-order.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/list.h"
 #include "openvswitch/ofp-errors.h"
 #include "openvswitch/ofp-flow.h"
+#include "openvswitch/ofp-monitor.h"
 #include "openvswitch/ofp-msgs.h"
 #include "openvswitch/ofp-util.h"
 #include "openvswitch/ofpbuf.h"
@@ -75,9 +77,10 @@ enum { ANSWER_TIMEOUT_MS = 60000 };
  * REPAIR's order is that of the whole: entries that are missing, the plan's
  * difference, what nobody wants, a barrier.
  *
- * Trouble.  When the switch refuses something, it is no longer known what it
- * has, so no number is acknowledged until it was read back, repaired, and
- * refused nothing.  In the meantime all else is sent as ever.
+ * Trouble.  When the switch refuses something, or somebody else changes its
+ * flows, it is no longer known what it has, so no number is acknowledged until
+ * it was read back, repaired, and refused nothing.  In the meantime all else
+ * is sent as ever.
  *
  * If it refuses a bundle, none of the bundle's flows are there, because of
  * perhaps one.  Until the trouble is over, changes are then sent one by one
@@ -129,6 +132,8 @@ struct switch_link {
     struct ovs_list barriers;   /* Contains "struct barrier"s, oldest first. */
     struct notes notes;         /* What was sent since the last barrier. */
     uint32_t next_bundle_id;
+    ovs_be32 watch_xid;         /* Of the wish to hear of others' changes. */
+    bool watch_paused;          /* The switch tells of all changes alike. */
     long long int answer_deadline;
 
     /* Acknowledgement. */
@@ -160,6 +165,7 @@ static void link_take__(struct switch_link *, struct ofpbuf *);
 static void link_take_dump__(struct switch_link *, struct ofpbuf *);
 static void link_take_barrier__(struct switch_link *, ovs_be32 xid);
 static void link_take_error__(struct switch_link *, const struct ofp_header *);
+static void link_take_update__(struct switch_link *, struct ofpbuf *);
 static void link_trouble__(struct switch_link *, char *why);
 static void link_send_space__(struct switch_link *, const struct space_key *);
 static void link_send_pending__(struct switch_link *);
@@ -374,6 +380,20 @@ switch_plan(const struct switch_link *sw)
 
 /* The session. */
 
+/* What the switch has to be told before the first flow. */
+static void
+link_prepare__(struct switch_link *sw)
+{
+    enum ofp_version version = channel_version(sw->channel);
+    struct ofpbuf *watch = encode_watch(version);
+    const struct ofp_header *oh = watch->data;
+
+    sw->watch_xid = oh->xid;
+    sw->watch_paused = false;
+    channel_send(sw->channel, encode_match_fragments(version));
+    channel_send(sw->channel, watch);
+}
+
 static void
 link_up__(struct switch_link *sw)
 {
@@ -381,6 +401,7 @@ link_up__(struct switch_link *sw)
     sw->stock = space_stock_create(channel_version(sw->channel));
     sw->state = LINK_WAIT_PLAN;
     sw->n_sessions++;
+    link_prepare__(sw);
     VLOG_INFO("%s: connected (%s)%s", channel_target(sw->channel),
               ofputil_version_to_string(channel_version(sw->channel)),
               sw->wanted ? "" : ", waiting for a policy");
@@ -589,7 +610,11 @@ link_send_one_by_one__(struct switch_link *sw, const struct changes *changes)
 static void
 link_send_changes__(struct switch_link *sw, const struct changes *changes)
 {
-    sw->n_bad += changes->n_bad;
+    if (changes->n_bad) {
+        sw->n_bad += changes->n_bad;
+        link_trouble__(sw, xasprintf("was not told %"PRIuSIZE" flows that no "
+                                     "message can hold", changes->n_bad));
+    }
     if (changes_is_empty(changes)) {
         return;
     }
@@ -669,6 +694,8 @@ link_take__(struct switch_link *sw, struct ofpbuf *msg)
         link_take_dump__(sw, msg);
     } else if (type == OFPTYPE_BARRIER_REPLY) {
         link_take_barrier__(sw, oh->xid);
+    } else if (type == OFPTYPE_FLOW_MONITOR_STATS_REPLY) {
+        link_take_update__(sw, msg);
     } else if (type == OFPTYPE_ERROR) {
         link_take_error__(sw, oh);
     }
@@ -772,9 +799,13 @@ link_take_error__(struct switch_link *sw, const struct ofp_header *oh)
     const struct note *note = link_find_note__(sw, oh->xid);
     const char *name = error ? ofperr_to_string(error) : "unknown error";
 
-    if (note && !note->text) {
-        link_trouble__(sw, xasprintf("a bundle (%s); its flows follow one by "
-                                     "one", name));
+    if (oh->xid == sw->watch_xid) {
+        VLOG_INFO("%s: the switch does not tell of flows that others change "
+                  "(%s); they are noticed when it is read back",
+                  channel_target(sw->channel), name);
+    } else if (note && !note->text) {
+        link_trouble__(sw, xasprintf("refused a bundle (%s); its flows follow "
+                                     "one by one", name));
         if (!sw->one_by_one) {
             /* Guests may wait for the rest of it. */
             sw->one_by_one = true;
@@ -785,8 +816,8 @@ link_take_error__(struct switch_link *sw, const struct ofp_header *oh)
                       : error ? notes_describe(&payload)
                       : xstrdup("a message"));
 
-        link_trouble__(sw, xasprintf("%s (%s, xid 0x%"PRIx32")", what, name,
-                                     ntohl(oh->xid)));
+        link_trouble__(sw, xasprintf("refused %s (%s, xid 0x%"PRIx32")", what,
+                                     name, ntohl(oh->xid)));
         free(what);
     }
     if (error) {
@@ -794,13 +825,43 @@ link_take_error__(struct switch_link *sw, const struct ofp_header *oh)
     }
 }
 
-/* Takes over 'what', which was refused. */
+/* Somebody else changed flows.  That an own change was made is told, too, in
+ * brief, and is of no interest here.  When that is more than the switch can
+ * keep up with, it pauses and tells of all deletions alike: then what others
+ * do cannot be told from what we do. */
+static void
+link_take_update__(struct switch_link *sw, struct ofpbuf *msg)
+{
+    struct ofpbuf ofpacts;
+    struct ofputil_flow_update update;
+    char *what = NULL;
+
+    ofpbuf_init(&ofpacts, 0);
+    while (!ofputil_decode_flow_update(&update, msg, &ofpacts)) {
+        if (update.event == OFPFME_PAUSED || update.event == OFPFME_RESUMED) {
+            sw->watch_paused = update.event == OFPFME_PAUSED;
+        } else if ((update.event == OFPFME_REMOVED
+                    || update.event == OFPFME_MODIFIED)
+                   && !sw->watch_paused && !what) {
+            what = xasprintf("says that somebody else %s a flow in table %u, "
+                             "cookie %#"PRIx64,
+                             (update.event == OFPFME_REMOVED
+                              ? "deleted" : "changed"),
+                             update.table_id, ntohll(update.cookie));
+        }
+    }
+    ofpbuf_uninit(&ofpacts);
+    if (what) {
+        link_trouble__(sw, what);
+    }
+}
+
+/* Takes over 'what' the switch did. */
 static void
 link_trouble__(struct switch_link *sw, char *what)
 {
     sw->n_errors++;
-    VLOG_WARN_RL(&rl, "%s: the switch refused %s",
-                 channel_target(sw->channel), what);
+    VLOG_WARN_RL(&rl, "%s: the switch %s", channel_target(sw->channel), what);
     free(sw->last_error);
     sw->last_error = what;
 
@@ -863,7 +924,7 @@ switch_format_status(const struct switch_link *sw, struct ds *s)
     }
     ds_put_format(s, "errors: %u\n", sw->n_errors);
     if (sw->last_error) {
-        ds_put_format(s, "last error: refused %s\n", sw->last_error);
+        ds_put_format(s, "last error: the switch %s\n", sw->last_error);
     }
     if (sw->trouble) {
         ds_put_format(s, "next attempt in: %lld ms\n",

@@ -3,6 +3,7 @@
 
 import re
 import signal
+import time
 
 import pytest
 
@@ -171,3 +172,18 @@ def test_the_databases_are_there_after_a_crash(world):
     assert sorted(map(str, after)) == sorted(map(str, before))
     assert len(world.rows("h1", "Physical_Switch", ["name"])) == 1
     assert len(world.rows("h1", "Global", ["next_cfg"])) == 1
+
+
+@pytest.mark.parametrize("command", [
+    ["del-flows", "br-int"], ["del-flows", "br-int", "table=40"],
+    ["mod-flows", "br-int", "table=90,actions=drop"]])
+def test_flows_that_somebody_else_takes_away_come_back(world, command):
+    flows = world.flows("h1")
+    world.on_host("h1", "ovs-ofctl", "-OOpenFlow15", *command)
+    deadline = time.monotonic() + 10
+    while world.flows("h1") != flows:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    w.forget_cached(world.lab.host("h1"))
+    world.ping("a1", w.ca("a2"))
+    world.ping("a1", w.ca("a3"))

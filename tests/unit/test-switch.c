@@ -17,6 +17,7 @@
 #include "openvswitch/ofp-bundle.h"
 #include "openvswitch/ofp-errors.h"
 #include "openvswitch/ofp-flow.h"
+#include "openvswitch/ofp-monitor.h"
 #include "openvswitch/ofp-msgs.h"
 #include "openvswitch/ofp-util.h"
 #include "openvswitch/ofpbuf.h"
@@ -169,6 +170,9 @@ struct fake {
     /* What goes wrong. */
     int refuse_table;           /* Flows in this table are refused, or -1. */
     bool drop_barriers;
+    bool sees_fragments;        /* It was told to. */
+    bool watched;               /* Likewise, to tell of others' changes. */
+    bool no_monitor;            /* It cannot. */
     bool hold_dump;             /* Keep the answer to a dump for later. */
     struct ovs_list held;
 
@@ -408,6 +412,20 @@ fake_handle(struct fake *fake, const struct ofp_header *oh)
         }
     } else if (type == OFPTYPE_FLOW_STATS_REQUEST) {
         fake_dump(fake, oh);
+    } else if (type == OFPTYPE_SET_CONFIG) {
+        fake->sees_fragments = true;
+    } else if (type == OFPTYPE_FLOW_MONITOR_STATS_REQUEST) {
+        if (fake->no_monitor) {
+            return OFPERR_OFPBRC_BAD_STAT;
+        }
+
+        struct ofpbuf b = ofpbuf_const_initializer(oh, ntohs(oh->length));
+        struct ofputil_flow_monitor_request request;
+
+        ck_assert_int_eq(ofputil_decode_flow_monitor_request(&request, &b),
+                         0);
+        ck_assert_int_eq(request.table_id, OFPTT_ALL);
+        fake->watched = true;
     } else if (type == OFPTYPE_ECHO_REQUEST) {
         fake_send(fake, ofputil_encode_echo_reply(oh));
     } else {
@@ -848,8 +866,12 @@ START_TEST(a_flow_that_is_not_understood_is_left_out)
     ck_assert(!plan_sort(plan));
     fixture_init(&f);
     switch_set_plan(f.sw, plan);
-    fixture_flush(&f);
-    ck_assert_uint_eq(hmap_count(&f.fake.flows), plan->n - 1);
+
+    uint64_t seq = switch_flush(f.sw);
+
+    RUN_UNTIL(&f, hmap_count(&f.fake.flows) == plan->n - 1);
+    fixture_run_for(&f, 50);
+    ck_assert_uint_lt(switch_acked(f.sw), seq);
     switch_format_status(f.sw, &s);
     ck_assert(strstr(ds_cstr(&s), "1 not understood"));
     ds_destroy(&s);
@@ -1138,6 +1160,127 @@ START_TEST(a_plan_is_one_bundle)
 }
 END_TEST
 
+START_TEST(the_switch_is_told_to_see_fragments_and_to_tell)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    switch_set_plan(f.sw, make_plan(1, 0));
+    fixture_flush(&f);
+    ck_assert(f.fake.sees_fragments);
+    ck_assert(f.fake.watched);
+    fixture_uninit(&f);
+}
+END_TEST
+
+START_TEST(a_switch_that_cannot_tell_is_no_trouble)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    f.fake.no_monitor = true;
+    switch_set_plan(f.sw, make_plan(1, 0));
+    fixture_flush(&f);
+    fixture_run_for(&f, 50);
+    ck_assert_uint_eq(f.fake.n_dumps, 1);
+    check_in_step(&f);
+    fixture_uninit(&f);
+}
+END_TEST
+
+/* The switch tells of 'event'. */
+static void
+fake_tell(struct fake *fake, enum ofp_flow_update_event event)
+{
+    struct ofputil_flow_update update = { .event = event, .table_id = 5 };
+    struct ovs_list replies;
+    struct ofpbuf *msg;
+
+    match_init_catchall(&update.match);
+    if (event == OFPFME_PAUSED || event == OFPFME_RESUMED) {
+        fake_send(fake, ofputil_encode_flow_monitor_pause(
+            event, OFPUTIL_P_OF15_OXM));
+        return;
+    }
+    ofputil_start_flow_update(&replies, OFPUTIL_P_OF15_OXM);
+    ofputil_append_flow_update(&update, &replies, NULL);
+    LIST_FOR_EACH_POP (msg, list_node, &replies) {
+        fake_send(fake, msg);
+    }
+}
+
+START_TEST(what_somebody_else_deletes_comes_back)
+{
+    struct fixture f;
+    struct space_entry e = random_entry(10);
+
+    fixture_init(&f);
+    switch_set_plan(f.sw, make_plan(3, 0));
+    fixture_put(&f, &e);
+    fixture_flush(&f);
+
+    fake_forget(&f.fake);
+    fake_tell(&f.fake, OFPFME_REMOVED);
+    RUN_UNTIL(&f, f.fake.n_dumps == 2);
+
+    uint64_t seq = switch_flush(f.sw);
+
+    RUN_UNTIL(&f, switch_acked(f.sw) >= seq);
+    check_in_step(&f);
+    fixture_uninit(&f);
+}
+END_TEST
+
+START_TEST(own_changes_are_no_trouble)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    switch_set_plan(f.sw, make_plan(3, 0));
+    fixture_flush(&f);
+    fake_tell(&f.fake, OFPFME_ABBREV);
+    fake_tell(&f.fake, OFPFME_PAUSED);
+    fake_tell(&f.fake, OFPFME_REMOVED);
+    fake_tell(&f.fake, OFPFME_RESUMED);
+    fixture_run_for(&f, 50);
+    fixture_flush(&f);
+    ck_assert_uint_eq(f.fake.n_dumps, 1);
+
+    fake_tell(&f.fake, OFPFME_MODIFIED);
+    RUN_UNTIL(&f, f.fake.n_dumps == 2);
+    fixture_uninit(&f);
+}
+END_TEST
+
+START_TEST(a_flow_too_long_for_a_message_is_not_acknowledged)
+{
+    struct fixture f;
+    struct plan *plan = make_plan(3, 0);
+    struct ds actions = DS_EMPTY_INITIALIZER;
+
+    fixture_init(&f);
+    for (int i = 0; i < 5000; i++) {
+        ds_put_format(&actions, "set_field:%d->reg1,", i);
+    }
+    ds_put_cstr(&actions, "resubmit(,20)");
+    plan_add(plan, TABLE_LOCAL, 1, 0xbad, xstrdup("ip"),
+             ds_steal_cstr(&actions));
+    ck_assert(!plan_sort(plan));
+    switch_set_plan(f.sw, plan);
+
+    uint64_t seq = switch_flush(f.sw);
+
+    RUN_UNTIL(&f, hmap_count(&f.fake.flows) == 7);
+    fixture_run_for(&f, 50);
+    ck_assert_uint_lt(switch_acked(f.sw), seq);
+
+    switch_set_plan(f.sw, make_plan(3, 1));
+    fixture_flush(&f);
+    check_in_step(&f);
+    fixture_uninit(&f);
+}
+END_TEST
+
 START_TEST(one_refused_flow_stops_no_other)
 {
     struct fixture f;
@@ -1299,6 +1442,13 @@ main(void)
                    changes_while_the_switch_is_read_back_are_not_lost);
     tcase_add_test(session, a_lost_acknowledgement_comes_after_reconnecting);
     tcase_add_test(session, a_plan_is_one_bundle);
+    tcase_add_test(session,
+                   the_switch_is_told_to_see_fragments_and_to_tell);
+    tcase_add_test(session, a_switch_that_cannot_tell_is_no_trouble);
+    tcase_add_test(session, what_somebody_else_deletes_comes_back);
+    tcase_add_test(session, own_changes_are_no_trouble);
+    tcase_add_test(session,
+                   a_flow_too_long_for_a_message_is_not_acknowledged);
     tcase_add_test(session, one_refused_flow_stops_no_other);
     tcase_add_test(session, a_refused_entry_is_tried_again);
     tcase_add_test(session, a_switch_without_our_versions_is_not_used);
