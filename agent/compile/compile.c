@@ -2,10 +2,12 @@
 
 #include <config.h>
 #include "compile/compile.h"
+#include <inttypes.h>
 #include <stdlib.h>
 #include "compile/compile-private.h"
 #include "openvswitch/util.h"
 #include "openvswitch/vlog.h"
+#include "packets.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(compile);
@@ -14,6 +16,7 @@ static struct bound_port bind_port(const struct rules *,
                                    const struct host_view *,
                                    const struct rules_port *,
                                    struct diag_set *diags);
+static void block_shared_macs(struct compiled *);
 
 struct compiled *
 compile(const struct rules *rules, const struct host_view *host)
@@ -26,6 +29,8 @@ compile(const struct rules *rules, const struct host_view *host)
     for (size_t i = 0; i < rules->n_ports; i++) {
         out->ports[i] = bind_port(rules, host, &rules->ports[i], &out->diags);
     }
+
+    block_shared_macs(out);
 
     out->plan = plan_create();
     struct compile_ctx cx = {
@@ -86,6 +91,10 @@ block_faulty_policy(struct bound_port *bound)
     switch (bound->port->fault) {
     case RULES_PORT_OK:
         return false;
+    case RULES_PORT_BAD_NAME:
+        block_port(bound, "its name is no port's, or another port's; see the "
+                   "Diagnostic table");
+        return true;
     case RULES_PORT_UNBOUND:
         block_port(bound, "vlan_bindings names no subnet for key 0");
         return true;
@@ -128,6 +137,12 @@ bind_port(const struct rules *rules, const struct host_view *host,
           const struct rules_port *port, struct diag_set *diags)
 {
     struct bound_port bound = { .port = port, .state = PORT_ABSENT };
+
+    if (port->fault == RULES_PORT_BAD_NAME) {
+        block_faulty_policy(&bound);
+        return bound;
+    }
+
     size_t n;
     const struct host_port *ifaces = host_view_find(host, port->name, &n);
     const struct host_port *second;
@@ -155,7 +170,78 @@ bind_port(const struct rules *rules, const struct host_view *host,
                    "external_ids:attached-mac");
         return bound;
     }
+    if (eth_addr_equals(iface->mac, rules->router_mac)) {
+        block_port(&bound, "its MAC is the distributed router's");
+        diag_set_add(diags, DIAG_MAC_IS_ROUTER, &port->row, "Physical_Port",
+                     "name", "Interface %s has external_ids:attached-mac "
+                     ETH_ADDR_FMT", which is the distributed router's; the "
+                     "port gets no traffic until one of them has another.",
+                     iface->name, ETH_ADDR_ARGS(iface->mac));
+        return bound;
+    }
     bound.state = PORT_ACTIVE;
     bound.subnet = rules_find_subnet(rules, port->vsid);
     return bound;
+}
+
+/* By subnet and MAC. */
+static int
+compare_bound(const void *a_, const void *b_)
+{
+    const struct bound_port *const *ap = a_;
+    const struct bound_port *const *bp = b_;
+    const struct bound_port *a = *ap;
+    const struct bound_port *b = *bp;
+
+    if (a->subnet != b->subnet) {
+        return a->subnet->vsid < b->subnet->vsid ? -1 : 1;
+    }
+    return eth_addr_compare_3way(a->iface->mac, b->iface->mac);
+}
+
+static void
+block_shared_mac(struct bound_port *bound, const struct bound_port *other,
+                 struct diag_set *diags)
+{
+    diag_set_add(diags, DIAG_PORT_MAC_DUPLICATE, &bound->port->row,
+                 "Physical_Port", "name",
+                 "Interface %s has the MAC "ETH_ADDR_FMT" of interface %s in "
+                 "the same subnet, VSID %"PRIu32"; neither gets traffic until "
+                 "one has another.",
+                 bound->iface->name, ETH_ADDR_ARGS(bound->iface->mac),
+                 other->iface->name, bound->port->vsid);
+    block_port(bound, "another port of its subnet has its MAC");
+}
+
+/* Ports of one subnet with one MAC: whose packets are whose cannot be known,
+ * so none of them gets traffic. */
+static void
+block_shared_macs(struct compiled *out)
+{
+    struct bound_port **active = xcalloc(MAX(out->n_ports, 1),
+                                         sizeof *active);
+    size_t n = 0;
+
+    for (size_t i = 0; i < out->n_ports; i++) {
+        if (out->ports[i].state == PORT_ACTIVE) {
+            active[n++] = &out->ports[i];
+        }
+    }
+    qsort(active, n, sizeof *active, compare_bound);
+    for (size_t i = 0, end; i < n; i = end) {
+        end = i + 1;
+        while (end < n && !compare_bound(&active[i], &active[end])) {
+            end++;
+        }
+        for (size_t j = i; end - i > 1 && j < end; j++) {
+            block_shared_mac(active[j], active[j == i ? i + 1 : i],
+                             &out->diags);
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (active[i]->state != PORT_ACTIVE) {
+            active[i]->subnet = NULL;
+        }
+    }
+    free(active);
 }

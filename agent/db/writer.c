@@ -22,9 +22,9 @@
 #include "ovsdb/table.h"
 #include "ovsdb/transaction.h"
 #include "packets.h"
-#include "sha1.h"
 #include "smap.h"
 #include "util.h"
+#include "util/addr.h"
 
 /* A Physical_Port.status that waits to be written. */
 struct port_status {
@@ -260,20 +260,6 @@ add_reference(struct ovsdb_row *row, const char *name,
     ovsdb_datum_union(&row->fields[column->index], &one, &column->type);
 }
 
-/* A MAC address that is locally administered, unicast, and the same whenever
- * the name is. */
-static struct eth_addr
-mac_from_name(const char *name)
-{
-    uint8_t digest[SHA1_DIGEST_SIZE];
-    struct eth_addr mac;
-
-    sha1_bytes(name, strlen(name), digest);
-    memcpy(mac.ea, digest, sizeof mac.ea);
-    mac.ea[0] = (mac.ea[0] & ~0x01) | 0x02;
-    return mac;
-}
-
 static const char *
 get_host_name(char *buf, size_t size)
 {
@@ -294,7 +280,7 @@ write_physical_switch(struct db_writer *w, struct ovsdb_txn *txn,
     char buf[HOST_NAME_MAX + 1];
     const char *name = (w->host_name ? w->host_name
                         : get_host_name(buf, sizeof buf));
-    struct eth_addr mac = mac_from_name(name);
+    struct eth_addr mac = addr_mac_from_name(name);
     char *mac_string = xasprintf(ETH_ADDR_FMT, ETH_ADDR_ARGS(mac));
     struct ovsdb_row *row = insert_row(txn, table);
 

@@ -136,17 +136,19 @@ can_be_pa(const struct in6_addr *addr)
     if (addr_is_ipv4(addr)) {
         uint32_t ipv4 = ntohl(addr_to_ipv4(addr));
 
-        return ipv4 && ipv4 < 0xe0000000;   /* Class D, E and broadcast. */
+        return (ipv4 >> 24 && ipv4 >> 24 != 127
+                && ipv4 < 0xe0000000);      /* Class D, E and broadcast. */
     }
-    return !IN6_IS_ADDR_UNSPECIFIED(addr) && !IN6_IS_ADDR_MULTICAST(addr);
+    return (!IN6_IS_ADDR_UNSPECIFIED(addr) && !IN6_IS_ADDR_MULTICAST(addr)
+            && !IN6_IS_ADDR_LOOPBACK(addr));
 }
 
-static bool
-locator_parse_pa(const struct locator *locator, struct in6_addr *ret_pa)
+bool
+locator_parse_pa(const char *text, struct in6_addr *ret_pa)
 {
     struct in6_addr pa;
 
-    if (!addr_parse(locator->dst_ip, &pa) || !can_be_pa(&pa)) {
+    if (!addr_parse(text, &pa) || !can_be_pa(&pa)) {
         return false;
     }
     *ret_pa = pa;
@@ -162,7 +164,7 @@ locator_learn_row(struct locator *locator, const struct row_locator *row)
     locator_forget_row(locator);
     locator->dst_ip = xstrdup(row->dst_ip);
     locator->encapsulation_type = xstrdup(row->encapsulation_type);
-    if (locator_parse_pa(locator, &locator->pa) && e
+    if (locator_parse_pa(locator->dst_ip, &locator->pa) && e
         && e->over_ipv4 == addr_is_ipv4(&locator->pa)) {
         locator->usable = true;
         locator->encap = e->encap;
@@ -267,7 +269,7 @@ locator_diagnose(const struct locator *locator, struct diag_set *diags)
     if (!locator->dst_ip || locator->usable) {
         return;
     }
-    if (!locator_parse_pa(locator, &pa)) {
+    if (!locator_parse_pa(locator->dst_ip, &pa)) {
         diag_set_add(diags, DIAG_BAD_ADDRESS, &locator->uuid,
                      "Physical_Locator", "dst_ip",
                      "dst_ip \"%s\" is not the IP address of a host.",

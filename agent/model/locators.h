@@ -53,6 +53,9 @@ struct locators {
     struct ovs_list dirty;      /* "struct locator"s, 'dirty_node'. */
 };
 
+/* Parses the address of one host, as a PA has to be. */
+bool locator_parse_pa(const char *text, struct in6_addr *ret_pa);
+
 void locators_init(struct locators *);
 void locators_uninit(struct locators *);
 

@@ -9,8 +9,10 @@
 #include "model/locators.h"
 #include "model/mapping.h"
 #include "model/mapping-subnet.h"
+#include "model/prefix.h"
 #include "model/rules.h"
 #include "openvswitch/dynamic-string.h"
+#include "packets.h"
 #include "util.h"
 #include "util/addr.h"
 #include "util/diag.h"
@@ -18,15 +20,13 @@
 
 #define TABLE "Ucast_Macs_Remote"
 
-#define MAC_FMT "%02x:%02x:%02x:%02x:%02x:%02x"
-#define MAC_ARGS(MAC) (MAC).ea[0], (MAC).ea[1], (MAC).ea[2], \
-                      (MAC).ea[3], (MAC).ea[4], (MAC).ea[5]
-
 const struct diag_slot mapping_diag_slots[N_MAPPING_DIAG_SLOTS] = {
     { "MAC", DIAG_BAD_MAC },
     { "ipaddr", DIAG_BAD_ADDRESS },
     { "ipaddr", DIAG_CA_OUTSIDE_SUBNET },
     { "ipaddr", DIAG_CA_IS_GATEWAY },
+    { "ipaddr", DIAG_CA_RESERVED },
+    { "MAC", DIAG_MAC_IS_ROUTER },
     { "ipaddr", DIAG_CA_DUPLICATE },
     { "MAC", DIAG_MAC_CONFLICT },
 };
@@ -166,11 +166,19 @@ check_ca(const struct mapping *m, const struct rules_subnet *subnet,
                      addr_format(&m->ca, buf), subnet->vsid);
         return false;
     }
+    if (!prefix_can_be_guest(&prefix->net, &m->ca)) {
+        diag_set_add(diags, DIAG_CA_RESERVED, &m->uuid, TABLE, "ipaddr",
+                     "CA %s is no guest's: it is the first or the broadcast "
+                     "address of its subnet, VSID %u.",
+                     addr_format(&m->ca, buf), subnet->vsid);
+        return false;
+    }
     return true;
 }
 
 bool
-mapping_check(const struct mapping *m, struct diag_set *diags)
+mapping_check(const struct mapping *m, const struct eth_addr *router_mac,
+              struct diag_set *diags)
 {
     const struct rules_subnet *subnet = m->subnet->rules;
 
@@ -179,6 +187,12 @@ mapping_check(const struct mapping *m, struct diag_set *diags)
         return false;
     }
     if (!subnet || !m->locator->resolved) {
+        return false;
+    }
+    if (eth_addr_equals(m->mac, *router_mac)) {
+        diag_set_add(diags, DIAG_MAC_IS_ROUTER, &m->uuid, TABLE, "MAC",
+                     "MAC "ETH_ADDR_FMT" is the distributed router's.",
+                     ETH_ADDR_ARGS(m->mac));
         return false;
     }
     return !m->has_ca || check_ca(m, subnet, diags);
@@ -207,14 +221,14 @@ mapping_diagnose_conflict(const struct mapping *m,
     case SPACE_BY_CA:
         diag_set_add(diags, DIAG_CA_DUPLICATE, &m->uuid, TABLE, "ipaddr",
                      "CA %s in VSID %u is mapped already, to MAC "
-                     MAC_FMT" at %s by row "UUID_FMT".",
-                     addr_format(&m->ca, ca), vsid, MAC_ARGS(holder->mac),
+                     ETH_ADDR_FMT" at %s by row "UUID_FMT".",
+                     addr_format(&m->ca, ca), vsid, ETH_ADDR_ARGS(holder->mac),
                      format_place(holder, there), UUID_ARGS(&holder->uuid));
         break;
     case SPACE_BY_MAC:
         diag_set_add(diags, DIAG_MAC_CONFLICT, &m->uuid, TABLE, "MAC",
-                     "MAC "MAC_FMT" in VSID %u is at %s already, so it "
-                     "cannot be at %s, too.", MAC_ARGS(m->mac), vsid,
+                     "MAC "ETH_ADDR_FMT" in VSID %u is at %s already, so it "
+                     "cannot be at %s, too.", ETH_ADDR_ARGS(m->mac), vsid,
                      format_place(holder, there), format_place(m, here));
         break;
     }

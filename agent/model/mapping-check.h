@@ -11,11 +11,12 @@
 #include "model/space.h"
 
 struct diag_set;
+struct eth_addr;
 struct mapping;
 struct row_ucast;
 
 /* All diagnostics that a mapping can have. */
-#define N_MAPPING_DIAG_SLOTS 6
+#define N_MAPPING_DIAG_SLOTS 8
 extern const struct diag_slot mapping_diag_slots[N_MAPPING_DIAG_SLOTS];
 
 /* Reads the row's values into 'm', whose previous ones are freed, and
@@ -28,7 +29,8 @@ bool mapping_values_equal(const struct mapping *, const struct mapping *);
 
 /* Returns true if a mapping may have a seat in the slots; if not, adds to
  * 'diags' why, unless it is only dormant. */
-bool mapping_check(const struct mapping *, struct diag_set *diags);
+bool mapping_check(const struct mapping *, const struct eth_addr *router_mac,
+                   struct diag_set *diags);
 
 /* Adds to 'diags' that 'm' contradicts 'holder' in its slot by 'kind'. */
 void mapping_diagnose_conflict(const struct mapping *m,

@@ -10,6 +10,7 @@
 #include "model/mapping-subnet.h"
 #include "model/policy.h"
 #include "model/rules.h"
+#include "packets.h"
 #include "util.h"
 #include "util/diag.h"
 #include "uuid.h"
@@ -24,6 +25,7 @@ mappings_init(struct mappings *mappings, struct locators *locators,
     slots_init(&mappings->slots, &mappings->queue);
     mappings->locators = locators;
     mappings->reported = reported;
+    mappings->router_mac = eth_addr_zero;
     mappings->clock = 0;
 }
 
@@ -251,10 +253,26 @@ subnet_adopt_next(struct mappings *mappings, struct mapping_subnet *subnet)
     release_subnet(mappings, subnet);
 }
 
+/* No guest can have the router's MAC, so a new one concerns every mapping. */
+static void
+adopt_router_mac(struct mappings *mappings, struct eth_addr router_mac)
+{
+    struct mapping *m;
+
+    if (!eth_addr_equals(mappings->router_mac, router_mac)) {
+        mappings->router_mac = router_mac;
+        HMAP_FOR_EACH (m, node, &mappings->by_uuid) {
+            revisit(mappings, m);
+        }
+    }
+}
+
 void
 mappings_adopt_rules(struct mappings *mappings, const struct rules *rules)
 {
     struct mapping_subnet *subnet;
+
+    adopt_router_mac(mappings, rules->router_mac);
 
     for (size_t i = 0; i < rules->n_subnets; i++) {
         const struct rules_subnet *next = &rules->subnets[i];
@@ -319,7 +337,7 @@ seat(struct mapping *m, void *settling)
     struct settling *s = settling;
 
     if (!mapping_is_seated(m)) {
-        if (!mapping_check(m, &s->diags)) {
+        if (!mapping_check(m, &s->mappings->router_mac, &s->diags)) {
             report_diags(s, m);
             return false;
         }

@@ -28,6 +28,7 @@
 #include "model/slots.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/list.h"
+#include "openvswitch/types.h"
 
 struct diag_set;
 struct locators;
@@ -42,6 +43,7 @@ struct mappings {
     struct mapping_queue queue;
     struct locators *locators;
     struct diag_set *reported;  /* Diagnostics the sink was told of. */
+    struct eth_addr router_mac; /* Of the rules. */
     uint64_t clock;             /* Arrivals given out so far. */
 };
 

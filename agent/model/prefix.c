@@ -61,6 +61,17 @@ is_broadcast(const struct addr_prefix *prefix)
     return (ntohl(addr_to_ipv4(&prefix->addr)) & hosts) == hosts;
 }
 
+bool
+prefix_can_be_guest(const struct addr_prefix *net,
+                    const struct in6_addr *addr)
+{
+    struct addr_prefix given = { .addr = *addr, .plen = net->plen };
+    unsigned int max_plen = addr_is_ipv4(addr) ? 32 : 128;
+
+    return (net->plen >= max_plen - 1
+            || (!addr_equal(addr, &net->addr) && !is_broadcast(&given)));
+}
+
 const char *
 prefix_from_key(const char *key, struct rules_prefix *ret_prefix)
 {

@@ -13,4 +13,8 @@
  * after the words 'prefix "KEY" '. */
 const char *prefix_from_key(const char *key, struct rules_prefix *ret_prefix);
 
+/* True unless 'addr', of 'net', stands for the network or all its hosts. */
+bool prefix_can_be_guest(const struct addr_prefix *net,
+                         const struct in6_addr *addr);
+
 #endif /* model/prefix.h */

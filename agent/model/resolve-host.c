@@ -4,7 +4,9 @@
 #include "model/resolve.h"
 
 #include <stdlib.h>
+#include "model/locators.h"
 #include "model/rules.h"
+#include "packets.h"
 #include "util.h"
 #include "util/addr.h"
 
@@ -31,20 +33,20 @@ resolve_tunnel_ips(struct resolver *r, const struct stored_row *stored)
     for (size_t i = 0; i < ps->n_tunnel_ips; i++) {
         struct in6_addr pa;
 
-        if (addr_parse(ps->tunnel_ips[i], &pa)) {
+        if (locator_parse_pa(ps->tunnel_ips[i], &pa)) {
             add_pa(rules, &pa);
             any = true;
         } else {
             resolver_complain(r, DIAG_BAD_ADDRESS, stored, TABLE,
-                              "tunnel_ips",
-                              "tunnel_ips: \"%s\" is not an IP address.",
-                              ps->tunnel_ips[i]);
+                              "tunnel_ips", "tunnel_ips: \"%s\" is not the "
+                              "IP address of a host.", ps->tunnel_ips[i]);
         }
     }
     return any;
 }
 
-/* Returns the switch's router MAC, all zeros if it has none. */
+/* Returns the switch's router MAC.  One that a controller leaves out, or gets
+ * wrong, is made from the switch's name: guests keep their gateways. */
 static struct eth_addr
 resolve_router_mac(struct resolver *r, const struct stored_row *stored)
 {
@@ -54,13 +56,15 @@ resolve_router_mac(struct resolver *r, const struct stored_row *stored)
     if (addr_mac_parse(text, &mac)) {
         return mac;
     }
+    mac = addr_mac_from_name(stored->row.physical_switch.name);
     if (text[0]) {
         resolver_complain(r, DIAG_BAD_MAC, stored, TABLE,
                           "distributed_router_mac",
                           "distributed_router_mac \"%s\" is not the MAC "
-                          "address of a host.", text);
+                          "address of a host; until it is, "ETH_ADDR_FMT
+                          " is used.", text, ETH_ADDR_ARGS(mac));
     }
-    return (struct eth_addr) { .ea = { 0 } };
+    return mac;
 }
 
 static int

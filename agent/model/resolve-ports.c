@@ -27,7 +27,9 @@ claim_name(struct resolver *r, struct shash *names,
 
     if (!addr_guid_normalize(text, name, PORT_NAME_SIZE)) {
         resolver_complain(r, DIAG_PORT_NAME, stored, TABLE, "name",
-                          "Name \"%.300s\" is not a GUID.", text);
+                          "Name \"%.300s\" is empty or too long; it should "
+                          "be the GUID that the interface has as "
+                          "external_ids:iface-id.", text);
         return false;
     }
     holder = shash_find_data(names, name);
@@ -80,8 +82,8 @@ diagnose_unusable(struct resolver *r, const struct stored_row *stored,
 }
 
 static void
-resolve_port(struct resolver *r, const struct stored_row *stored,
-             const char *name)
+resolve_port(struct resolver *r, struct shash *names,
+             const struct stored_row *stored)
 {
     const struct row_binding *binding
         = find_untagged(&stored->row.physical_port);
@@ -89,7 +91,14 @@ resolve_port(struct resolver *r, const struct stored_row *stored,
         = binding ? resolver_find_subnet(r, &binding->target) : NULL;
     struct rules_port *port = &r->rules->ports[r->rules->n_ports++];
 
+    char name[PORT_NAME_SIZE];
+
     port->row = stored->row.uuid;
+    if (!claim_name(r, names, stored, name)) {
+        port->name = xstrdup(stored->row.physical_port.name);
+        port->fault = RULES_PORT_BAD_NAME;
+        return;
+    }
     port->name = xstrdup(name);
     if (!binding) {
         port->fault = RULES_PORT_UNBOUND;
@@ -108,7 +117,11 @@ compare_ports(const void *a_, const void *b_)
     const struct rules_port *a = a_;
     const struct rules_port *b = b_;
 
-    return strcmp(a->name, b->name);
+    bool a_bad = a->fault == RULES_PORT_BAD_NAME;
+    bool b_bad = b->fault == RULES_PORT_BAD_NAME;
+    int cmp = a_bad != b_bad ? a_bad - b_bad : strcmp(a->name, b->name);
+
+    return cmp ? cmp : uuid_compare_3way(&a->row, &b->row);
 }
 
 void
@@ -122,11 +135,7 @@ resolve_ports(struct resolver *r)
 
     rules->ports = xcalloc(n, sizeof *rules->ports);
     for (size_t i = 0; i < n; i++) {
-        char name[PORT_NAME_SIZE];
-
-        if (claim_name(r, &names, rows[i], name)) {
-            resolve_port(r, rows[i], name);
-        }
+        resolve_port(r, &names, rows[i]);
     }
     if (rules->n_ports) {
         qsort(rules->ports, rules->n_ports, sizeof *rules->ports,

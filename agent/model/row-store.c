@@ -46,6 +46,7 @@ physical_switch_copy(struct row *dst, const struct row *src)
     for (size_t i = 0; i < s->n_tunnel_ips; i++) {
         ips[i] = xstrdup(s->tunnel_ips[i]);
     }
+    d->name = xstrdup(s->name);
     d->tunnel_ips = (const char *const *) ips;
     d->n_tunnel_ips = s->n_tunnel_ips;
     d->distributed_router_mac = xstrdup(s->distributed_router_mac);
@@ -59,6 +60,7 @@ physical_switch_uninit(struct row *row)
     for (size_t i = 0; i < ps->n_tunnel_ips; i++) {
         free(CONST_CAST(char *, ps->tunnel_ips[i]));
     }
+    free(CONST_CAST(char *, ps->name));
     free(CONST_CAST(const char **, ps->tunnel_ips));
     free(CONST_CAST(char *, ps->distributed_router_mac));
 }
@@ -69,7 +71,8 @@ physical_switch_equal(const struct row *a, const struct row *b)
     const struct row_physical_switch *pa = &a->physical_switch;
     const struct row_physical_switch *pb = &b->physical_switch;
 
-    if (pa->n_tunnel_ips != pb->n_tunnel_ips
+    if (strcmp(pa->name, pb->name)
+        || pa->n_tunnel_ips != pb->n_tunnel_ips
         || strcmp(pa->distributed_router_mac, pb->distributed_router_mac)) {
         return false;
     }

@@ -9,7 +9,8 @@
  * that refers to something refers to something that is there.
  *
  * Invariants: subnets are sorted by VSID, each VSID occurs once; ports are
- * sorted by name, each name occurs once; PAs are in ascending order.
+ * sorted by name, each name occurs once, and after them come those with
+ * RULES_PORT_BAD_NAME; PAs are in ascending order.
  *
  * Ownership: a rules object owns all it points to.
  * Threads: built by one thread, then constant and free to share. */
@@ -52,6 +53,7 @@ struct rules_subnet {
 /* Why a port gets no traffic. */
 enum rules_port_fault {
     RULES_PORT_OK,
+    RULES_PORT_BAD_NAME,        /* No name, or another port's. */
     RULES_PORT_UNBOUND,         /* vlan_bindings has no key 0. */
     RULES_PORT_BAD_SUBNET,      /* Its subnet is set aside or in no network. */
 };
@@ -59,7 +61,8 @@ enum rules_port_fault {
 /* A vNIC's port profile: a Physical_Port row. */
 struct rules_port {
     struct uuid row;
-    char *name;                 /* GUID as addr_guid_normalize() writes it. */
+    char *name;                 /* As addr_guid_normalize() writes it; with
+                                 * RULES_PORT_BAD_NAME as it is. */
     enum rules_port_fault fault;
     uint32_t vsid;              /* Subnet of untagged traffic; 0 if 'fault'. */
 };

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "openvswitch/util.h"
 #include "packets.h"
+#include "sha1.h"
 #include "util.h"
 
 bool
@@ -200,6 +201,18 @@ addr_mac_parse(const char *s, struct eth_addr *ret_mac)
     }
     *ret_mac = mac;
     return true;
+}
+
+struct eth_addr
+addr_mac_from_name(const char *name)
+{
+    uint8_t digest[SHA1_DIGEST_SIZE];
+    struct eth_addr mac;
+
+    sha1_bytes(name, strlen(name), digest);
+    memcpy(mac.ea, digest, sizeof mac.ea);
+    mac.ea[0] = (mac.ea[0] & ~0x01) | 0x02;
+    return mac;
 }
 
 const char *

@@ -48,6 +48,10 @@ bool addr_prefix_parse(const char *s, struct addr_prefix *ret_prefix);
  * group of two may lack its leading zero.  Refuses multicast and all-zeros. */
 bool addr_mac_parse(const char *s, struct eth_addr *ret_mac);
 
+/* A MAC address that is locally administered, unicast, and the same whenever
+ * 'name' is. */
+struct eth_addr addr_mac_from_name(const char *name);
+
 /* Both return 'buf'. */
 const char *addr_format(const struct in6_addr *, char buf[ADDR_STRLEN]);
 const char *addr_prefix_format(const struct addr_prefix *,

@@ -30,7 +30,10 @@ enum diag_code {
     DIAG_CA_OUTSIDE_SUBNET,     /* CA is in no prefix of its subnet. */
     DIAG_CA_DUPLICATE,          /* Another row maps this CA already. */
     DIAG_CA_IS_GATEWAY,         /* CA is the subnet's gateway address. */
+    DIAG_CA_RESERVED,           /* CA is the network's or for broadcast. */
     DIAG_MAC_CONFLICT,          /* Another row puts this MAC elsewhere. */
+    DIAG_MAC_IS_ROUTER,         /* A guest's MAC is the router's. */
+    DIAG_PORT_MAC_DUPLICATE,    /* Two ports of a subnet have one MAC. */
     DIAG_PREFIX_OVERLAP,        /* Prefix overlaps another of the network. */
     DIAG_SUBNET_IN_TWO_NETWORKS, /* Subnet belongs to another network. */
     DIAG_ENCAP_MISMATCH,        /* The PA's family cannot carry this. */

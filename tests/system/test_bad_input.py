@@ -151,6 +151,8 @@ def test_a_vsid_used_twice(world):
     ("10.77.0.9", "10.1.1.99", "CaOutsideSubnet", "ipaddr"),
     ("10.1.2.99", "10.1.1.99", "CaOutsideSubnet", "ipaddr"),
     ("10.1.1.1", "10.1.1.99", "CaIsGateway", "ipaddr"),
+    ("10.1.1.0", "10.1.1.99", "CaReserved", "ipaddr"),
+    ("10.1.1.255", "10.1.1.99", "CaReserved", "ipaddr"),
     ("10.1.1.300", "10.1.1.99", "BadAddress", "ipaddr"),
     ("web", "10.1.1.99", "BadAddress", "ipaddr")])
 def test_a_ca_that_cannot_be(world, ca, good, code, column):
@@ -289,6 +291,49 @@ def test_a_port_whose_subnet_is_in_no_network(world):
         send(world, bind(world, "10.1.2.254/24", 5002))
         world.ping("b1", w.ca("a1"))
         world.ping("b1", w.ca("b2"))
+
+
+def port_state(world, name):
+    (row,) = world.rows(HOST, "Physical_Port", ["status"],
+                        [["name", "==", name]])
+    status = dict(row["status"][1])
+    return status["state"], status.get("reason")
+
+
+def test_a_port_with_a_name_that_is_none(world):
+    with clean(world):
+        (row,) = world.rows(HOST, "Physical_Port", ["name", "_uuid"],
+                            [["name", "==", f"{{{w.BY_NAME['a2'].port}}}"]])
+        send(world, update("Physical_Port", {"_uuid": row["_uuid"]}, name=""))
+        (found,) = diagnostics(world)
+        assert found[:3] == ("PortName", "Physical_Port", "name")
+        assert port_state(world, "") == ("blocked",
+                                         "PolicyConfigurationFailure")
+        world.ping("a1", w.ca("a3"))
+        send(world, update("Physical_Port", {"_uuid": row["_uuid"]},
+                           name=row["name"]))
+        world.ping("a1", w.ca("a2"))
+
+
+def test_two_ports_of_a_subnet_with_one_mac(world):
+    names = {g: f"{{{w.BY_NAME[g].port}}}" for g in ("a1", "a2")}
+    iface = world.lab.guest("a2").port
+    with clean(world):
+        world.on_host(HOST, "ovs-vsctl", "set", "Interface", iface,
+                      f'external_ids:attached-mac="{w.mac("a1")}"')
+        wait_for_diagnostic(world, "PortMacDuplicate")
+        assert len(diagnostics(world)) == 2
+        for d in diagnostics(world):
+            assert d[:3] == ("PortMacDuplicate", "Physical_Port", "name")
+        for name in names.values():
+            assert port_state(world, name)[0] == "blocked"
+        world.ping("b1", w.GATEWAY_B)
+        world.on_host(HOST, "ovs-vsctl", "set", "Interface", iface,
+                      f'external_ids:attached-mac="{w.mac("a2")}"')
+        wait_for_diagnostic(world, "PortMacDuplicate", present=False)
+        send(world)
+        w.forget_cached(world.lab.host(HOST))
+        world.ping("a1", w.ca("a2"))
 
 
 def test_an_iface_id_on_two_interfaces(world):

@@ -563,6 +563,29 @@ START_TEST(ca_of_the_gateway)
 }
 END_TEST
 
+START_TEST(ca_that_is_no_hosts)
+{
+    check_mapping(MAC2, "10.1.1.0", "ipaddr", DIAG_CA_RESERVED, "10.1.1.0");
+    check_mapping(MAC2, "10.1.1.255", "ipaddr", DIAG_CA_RESERVED,
+                  "10.1.1.255");
+}
+END_TEST
+
+START_TEST(mac_of_the_router)
+{
+    const char *ips[] = { OWN_PA };
+
+    check_mapping("00:aa:00:00:00:01", "10.1.1.12", "MAC", DIAG_MAC_IS_ROUTER,
+                  "00:aa:00:00:00:01");
+
+    feed_host(&f, 1, ips, 1, MAC2);
+    feed_settle(&f);
+    check_mapping_diag(2, "MAC", DIAG_MAC_IS_ROUTER, MAC2);
+    feed_host(&f, 1, ips, 1, "00:aa:00:00:00:01");
+    check_all_is_well();
+}
+END_TEST
+
 START_TEST(ca_or_mac_that_does_not_parse)
 {
     check_mapping(MAC2, "10.1.1", "ipaddr", DIAG_BAD_ADDRESS, "\"10.1.1\"");
@@ -867,8 +890,14 @@ START_TEST(port_names_that_mean_the_same)
     feed_port(&f, 3, "{}", SQL);
     feed_settle(&f);
     ck_assert_uint_eq(diag_set_count(&f.diags), 2);
-    ck_assert_uint_eq(policy_rules(f.policy)->n_ports, 1);
+    ck_assert_uint_eq(policy_rules(f.policy)->n_ports, 3);
+    ck_assert_int_eq(policy_rules(f.policy)->ports[0].fault,
+                     RULES_PORT_OK);
     ck_assert_uint_eq(policy_rules(f.policy)->ports[0].vsid, 5001);
+    ck_assert_int_eq(policy_rules(f.policy)->ports[1].fault,
+                     RULES_PORT_BAD_NAME);
+    ck_assert_int_eq(policy_rules(f.policy)->ports[2].fault,
+                     RULES_PORT_BAD_NAME);
 
     feed_port(&f, 3, "{cc}", SQL);
     feed_settle(&f);
@@ -928,6 +957,8 @@ main(void)
         vsid_used_twice,
         ca_in_no_prefix_of_its_subnet,
         ca_of_the_gateway,
+        ca_that_is_no_hosts,
+        mac_of_the_router,
         ca_or_mac_that_does_not_parse,
         two_mappings_for_one_ca,
         load_balanced_mappings_share_a_ca,
