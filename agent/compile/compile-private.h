@@ -6,6 +6,7 @@
 /* What the compiler's files share.  Each compile_*() adds the flows of one
  * kind of policy to 'cx->plan' and looks at nothing else. */
 
+#include <inttypes.h>
 #include <stddef.h>
 #include "compile/compile.h"
 #include "compile/pipeline.h"
@@ -33,6 +34,23 @@ prefix_is_compiled(const struct rules_prefix *prefix)
 {
     return addr_is_ipv4(&prefix->net.addr);
 }
+
+/* Match on whose packets the router sends into 'subnet', and for whom its
+ * gateway is there: all of the network's; with the network's router switched
+ * off the subnet's own, whose guests may send everything to the gateway. */
+static inline char *
+compile_who(const struct rules_subnet *subnet)
+{
+    return (subnet->routed
+            ? xasprintf(REG_DOMAIN"=%#"PRIx32, subnet->domain)
+            : xasprintf(REG_VSID"=%#"PRIx32, subnet->vsid));
+}
+
+/* The tunnel port of an encapsulation, OFPP_NONE if there is none; and the
+ * actions, constant and with a comma at the end, that say all of a packet's
+ * outside but the PA that it goes to. */
+ofp_port_t compile_tunnel_port(const struct compile_ctx *, enum space_encap);
+const char *compile_tunnel_actions(enum space_encap);
 
 void compile_ports(struct compile_ctx *);      /* ADMIT, LOCAL, DELIVER. */
 void compile_resolve(struct compile_ctx *);    /* RESOLVE, ARP_REPLY. */

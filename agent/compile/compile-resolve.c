@@ -3,6 +3,7 @@
 #include <config.h>
 #include "compile/compile-private.h"
 #include <inttypes.h>
+#include <stdlib.h>
 #include "packets.h"
 #include "util.h"
 
@@ -70,28 +71,39 @@ gateway_arp(struct compile_ctx *cx, const struct rules_subnet *subnet,
                        TABLE_ARP_REPLY));
 }
 
-/* Turns an echo request around (RFC 792).  The gateway of each subnet in the
- * network answers each of its guests. */
+/* Turns what 'kind' matches around. */
 static void
-gateway_ping(struct compile_ctx *cx, const struct rules_subnet *subnet,
-             ovs_be32 gateway)
+turn_around(struct compile_ctx *cx, const struct rules_subnet *subnet,
+            ovs_be32 gateway, const char *kind, const char *change)
 {
+    struct eth_addr mac = cx->rules->router_mac;
+    char *who = compile_who(subnet);
+
     plan_add(cx->plan, TABLE_RESOLVE, PRIORITY_GATEWAY_PING,
              row_cookie(&subnet->row),
-             plan_text("icmp,"REG_DOMAIN"=%#"PRIx32",dl_dst="ETH_ADDR_FMT","
-                       "nw_dst="IP_FMT",icmp_type=8,icmp_code=0",
-                       subnet->domain,
-                       ETH_ADDR_ARGS(cx->rules->router_mac),
-                       IP_ARGS(gateway)),
+             plan_text("icmp,%s,dl_dst="ETH_ADDR_FMT",nw_dst="IP_FMT",%s",
+                       who, ETH_ADDR_ARGS(mac), IP_ARGS(gateway), kind),
              plan_text("move:eth_src->eth_dst,"
                        "set_field:"ETH_ADDR_FMT"->eth_src,"
                        "move:ip_src->ip_dst,"
                        "set_field:"IP_FMT"->ip_src,"
-                       "set_field:0->icmp_type,"
+                       "%s"
                        "set_field:64->nw_ttl,"
                        "IN_PORT",
-                       ETH_ADDR_ARGS(cx->rules->router_mac),
-                       IP_ARGS(gateway)));
+                       ETH_ADDR_ARGS(mac), IP_ARGS(gateway), change));
+    free(who);
+}
+
+/* Answers an echo request (RFC 792).  The gateway of each subnet in the
+ * network answers each of its guests.  Later fragments have no ICMP header to
+ * change; the guest puts the answer together again. */
+static void
+gateway_ping(struct compile_ctx *cx, const struct rules_subnet *subnet,
+             ovs_be32 gateway)
+{
+    turn_around(cx, subnet, gateway, "icmp_type=8,icmp_code=0",
+                "set_field:0->icmp_type,");
+    turn_around(cx, subnet, gateway, "ip_frag=later", "");
 }
 
 /* A known CA is answered from the space; an unknown one gets silence. */

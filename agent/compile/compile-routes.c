@@ -30,14 +30,10 @@ route_to_subnet(struct compile_ctx *cx, const char *who,
                        to->vsid, TABLE_SPACE_CA, TABLE_ROUTED));
 }
 
-/* With the network's router switched off a subnet still reaches itself, also
- * where its guests send everything to the gateway. */
 static void
 route_subnet(struct compile_ctx *cx, const struct rules_subnet *subnet)
 {
-    char *who = (subnet->routed
-                 ? xasprintf(REG_DOMAIN"=%#"PRIx32, subnet->domain)
-                 : xasprintf(REG_VSID"=%#"PRIx32, subnet->vsid));
+    char *who = compile_who(subnet);
 
     for (size_t i = 0; i < subnet->n_prefixes; i++) {
         const struct rules_prefix *prefix = &subnet->prefixes[i];

@@ -9,11 +9,16 @@
  * (RFC 7637 section 3.2): the upper 24 bits of the GRE key, the lower 8 are
  * the FlowID, which receivers ignore. */
 
+/* From another host: untagged (RFC 7348 section 6.1, RFC 7637 section 3.2: an
+ * inner tag means nothing here), and from a MAC that a host can have. */
+#define INNER_MATCH "vlan_tci=0x0000," \
+                    "dl_src=00:00:00:00:00:00/01:00:00:00:00:00"
+
 static void
 admit_vxlan(struct compile_ctx *cx, const struct rules_subnet *subnet)
 {
     plan_add(cx->plan, TABLE_ADMIT, 100, row_cookie(&subnet->row),
-             plan_text("in_port=%"PRIu32",tun_id=%#"PRIx32,
+             plan_text("in_port=%"PRIu32",tun_id=%#"PRIx32","INNER_MATCH,
                        cx->host->vxlan, subnet->vsid),
              plan_text("set_field:%#"PRIx32"->"REG_VSID",resubmit(,%d)",
                        subnet->vsid, TABLE_DECAP));
@@ -24,7 +29,7 @@ admit_nvgre(struct compile_ctx *cx, const struct rules_subnet *subnet)
 {
     plan_add(cx->plan, TABLE_ADMIT, 100, row_cookie(&subnet->row),
              plan_text("in_port=%"PRIu32",tun_id=%#"PRIx32
-                       "/0xffffffffffffff00",
+                       "/0xffffffffffffff00,"INNER_MATCH,
                        cx->host->nvgre, subnet->vsid << 8),
              plan_text("set_field:%#"PRIx32"->"REG_VSID",resubmit(,%d)",
                        subnet->vsid, TABLE_DECAP));
@@ -42,21 +47,36 @@ decap(struct compile_ctx *cx)
              plan_text("resubmit(,%d)", TABLE_LOCAL));
 }
 
-static void
-encap(struct compile_ctx *cx, enum space_encap encap, ofp_port_t port,
-      const char *key_bits)
+ofp_port_t
+compile_tunnel_port(const struct compile_ctx *cx, enum space_encap encap)
 {
-    if (port == OFPP_NONE) {
-        return;
+    return encap == SPACE_VXLAN ? cx->host->vxlan : cx->host->nvgre;
+}
+
+/* See the top for the key. */
+const char *
+compile_tunnel_actions(enum space_encap encap)
+{
+    return (encap == SPACE_VXLAN
+            ? "set_field:0->tun_id,"
+              "move:"REG_VSID"[0..23]->tun_id[0..23],"
+              "move:"REG_LOCAL_PA"->tun_src,"
+            : "set_field:0->tun_id,"
+              "move:"REG_VSID"[0..23]->tun_id[8..31],"
+              "move:"REG_LOCAL_PA"->tun_src,");
+}
+
+static void
+encap(struct compile_ctx *cx, enum space_encap encap)
+{
+    ofp_port_t port = compile_tunnel_port(cx, encap);
+
+    if (port != OFPP_NONE) {
+        plan_add(cx->plan, TABLE_ENCAP, 100, 0,
+                 plan_text(REG_ENCAP"=%d", encap),
+                 plan_text("%smove:"REG_PA"->tun_dst,output:%"PRIu32,
+                           compile_tunnel_actions(encap), port));
     }
-    plan_add(cx->plan, TABLE_ENCAP, 100, 0,
-             plan_text(REG_ENCAP"=%d", encap),
-             plan_text("set_field:0->tun_id,"
-                       "move:"REG_VSID"[0..23]->tun_id[%s],"
-                       "move:"REG_LOCAL_PA"->tun_src,"
-                       "move:"REG_PA"->tun_dst,"
-                       "output:%"PRIu32,
-                       key_bits, port));
 }
 
 static void
@@ -82,6 +102,6 @@ compile_tunnels(struct compile_ctx *cx)
     }
     decap(cx);
     forward(cx);
-    encap(cx, SPACE_VXLAN, cx->host->vxlan, "0..23");
-    encap(cx, SPACE_NVGRE, cx->host->nvgre, "8..31");
+    encap(cx, SPACE_VXLAN);
+    encap(cx, SPACE_NVGRE);
 }

@@ -50,6 +50,7 @@ enum pipeline_table {
 #define REG_ENCAP    "reg4"     /* Found: enum space_encap. */
 #define REG_LOCAL_PA "reg5"     /* PA that the sender's packets leave from. */
 #define REG_OUT_PORT "reg6"     /* Found: local port. */
+#define REG_PART     "reg7"     /* Part of a long list of copies. */
 #define REG_MAC      "xreg4"    /* Found: MAC, in the low 48 bits; zero if
                                  * nothing was found. */
 

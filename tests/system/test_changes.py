@@ -230,6 +230,27 @@ def test_a_switched_off_router_keeps_its_subnets(world):
         assert not [p for p in before if is_echo(p, seq=31)]
 
 
+def test_a_switched_off_router_is_the_other_subnets_no_gateway(world):
+    off = [dataclasses.replace(n, routed=False) for n in w.policy().networks]
+    world.apply(w.policy(networks=off))
+    world.ping("b1", w.GATEWAY_B)
+    with world.tap("a1") as a1:
+        a1.send(*(echo(w.mac("a1"), w.ROUTER_MAC, w.ca("a1"), to, seq=35)
+                  for to in (w.GATEWAY_B, w.GATEWAY_A)))
+        before = a1.until(lambda p: is_echo(p, src=w.GATEWAY_A, kind=0),
+                          "own gateway's answer")
+        assert not [p for p in before if is_echo(p, kind=0)]
+
+
+def test_without_a_router_mac_the_gateway_has_one_of_its_own(world):
+    world.transact("h1", {"op": "update", "table": "Physical_Switch",
+                          "where": [], "row": {"distributed_router_mac": ""}})
+    mac = world.gateway_mac("a1", w.GATEWAY_A)
+    assert mac != w.ROUTER_MAC and int(mac[:2], 16) & 3 == 2
+    (row,) = world.rows("h1", "Physical_Switch", ["distributed_router_mac"])
+    assert row["distributed_router_mac"] == ""
+
+
 def test_a_changed_router_mac_is_the_one_that_answers(world):
     assert world.gateway_mac("a1", w.GATEWAY_A) == w.ROUTER_MAC
     world.transact("h1", {

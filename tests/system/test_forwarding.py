@@ -124,6 +124,10 @@ def test_the_other_subnets_gateway_answers_ping(world):
     world.ping("a1", w.GATEWAY_B)
 
 
+def test_a_gateway_answers_pings_that_take_several_fragments(world):
+    world.ping("a1", w.GATEWAY_A, 2, size=4000)
+
+
 def test_a_gateways_echo_reply_is_the_request_turned_around(world):
     with world.tap("a1") as a1:
         request = echo(w.mac("a1"), w.ROUTER_MAC, w.ca("a1"), w.GATEWAY_A,
@@ -320,4 +324,40 @@ def test_an_unknown_key_from_the_underlay_reaches_nobody(world):
         a1.send(echo(w.mac("a1"), w.mac("a3"), w.ca("a1"), w.ca("a3"),
                      seq=73))
         before = a3.until(lambda p: is_echo(p, seq=73), "fence")
+        assert not [p for p in before if is_echo(p, seq=72)]
+
+
+@pytest.mark.parametrize("vlan", [0x81000005, 0x81000000, 0x88a80005])
+def test_a_tagged_frame_from_the_underlay_reaches_nobody(world, vlan):
+    with uplink_tap(world.lab, "h1") as uplink, world.tap("a3") as a3, \
+            world.tap("a1") as a1:
+        raw, at = imitate(world, uplink, a1, a3)
+        macs = (raw.index(bytes.fromhex(w.mac("a3").replace(":", "")), at)
+                + 12)
+        raw[macs:macs] = vlan.to_bytes(4, "big")
+        # The outer lengths: IP's, and in VXLAN UDP's.
+        for field in (16, 38) if world.policy.encap == "vxlan" else (16,):
+            length = int.from_bytes(raw[field:field + 2], "big") + 4
+            raw[field:field + 2] = length.to_bytes(2, "big")
+        packet = Ether(bytes(raw))
+        del packet[IP].chksum
+        if UDP in packet:
+            packet[UDP].chksum = 0
+        uplink.send(packet)
+        a1.send(echo(w.mac("a1"), w.mac("a3"), w.ca("a1"), w.ca("a3"),
+                     seq=74))
+        before = a3.until(lambda p: is_echo(p, seq=74), "fence")
+        assert not [p for p in before if is_echo(p, seq=72)]
+
+
+def test_a_frame_from_a_group_address_reaches_nobody(world):
+    with uplink_tap(world.lab, "h1") as uplink, world.tap("a3") as a3, \
+            world.tap("a1") as a1:
+        raw, at = imitate(world, uplink, a1, a3)
+        source = raw.index(bytes.fromhex(w.mac("a1").replace(":", "")), at)
+        raw[source] |= 1
+        uplink.socket.send(bytes(raw))
+        a1.send(echo(w.mac("a1"), w.mac("a3"), w.ca("a1"), w.ca("a3"),
+                     seq=75))
+        before = a3.until(lambda p: is_echo(p, seq=75), "fence")
         assert not [p for p in before if is_echo(p, seq=72)]

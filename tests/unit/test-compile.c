@@ -308,6 +308,87 @@ START_TEST(a_missing_tunnel_port_leaves_the_other_at_work)
 }
 END_TEST
 
+START_TEST(a_broadcast_to_many_hosts_takes_several_flows)
+{
+    static struct space_where many[1000];
+    struct fixture f;
+
+    for (size_t i = 0; i < ARRAY_SIZE(many); i++) {
+        many[i] = (struct space_where) {
+            .encap = i % 2 ? SPACE_VXLAN : SPACE_NVGRE,
+            .pa = addr_from_ipv4(htonl(0xc6120000 + i)),
+        };
+    }
+    fixture_init(&f);
+    f.subnets[0].flood = many;
+    f.subnets[0].n_flood = ARRAY_SIZE(many);
+    run(&f);
+
+    size_t n_copies = 0;
+
+    for (size_t i = 0; i < f.compiled->plan->n; i++) {
+        const struct plan_flow *flow = &f.compiled->plan->flows[i];
+        const char *p = flow->actions;
+        size_t n = 0;
+
+        while (flow->table == TABLE_FLOOD && (p = strstr(p, "->tun_dst"))) {
+            n++;
+            p++;
+        }
+        ck_assert_uint_le(n, 256);
+        n_copies += n;
+    }
+    ck_assert_uint_eq(n_copies, ARRAY_SIZE(many));
+    ck_assert_int_eq(count(&f, TABLE_FLOOD, "reg7=0x1", "output:100"), 1);
+    ck_assert_int_eq(count(&f, TABLE_FLOOD, "reg7=0x4", "output:101"), 1);
+    ck_assert_int_eq(count(&f, TABLE_FLOOD, "reg0=0x1389",
+                           "set_field:4->reg7,resubmit(,60),"
+                           "set_field:0->reg7,resubmit(,62)"), 1);
+    fixture_uninit(&f);
+}
+END_TEST
+
+START_TEST(two_ports_with_one_mac_are_both_blocked)
+{
+    struct rules_port ports[] = {
+        { .name = CONST_CAST(char *, "p1"), .vsid = 5001 },
+        { .name = CONST_CAST(char *, "p2"), .vsid = 5001,
+          .row.parts[0] = 2 },
+        { .name = CONST_CAST(char *, "p3"), .vsid = 5002 },
+    };
+    struct fixture f;
+
+    fixture_init(&f);
+    f.rules.ports = ports;
+    f.rules.n_ports = ARRAY_SIZE(ports);
+    add_iface(&f, "p1", "vif1", OFP_PORT_C(1));
+    add_iface(&f, "p2", "vif2", OFP_PORT_C(2));
+    add_iface(&f, "p3", "vif3", OFP_PORT_C(3));
+    run(&f);
+    ck_assert_int_eq(f.compiled->ports[0].state, PORT_BLOCKED);
+    ck_assert_int_eq(f.compiled->ports[1].state, PORT_BLOCKED);
+    ck_assert_int_eq(f.compiled->ports[2].state, PORT_ACTIVE);
+    ck_assert_uint_eq(diag_set_count(&f.compiled->diags), 2);
+    ck_assert_int_eq(count(&f, TABLE_ADMIT, "in_port=1,", ""), 0);
+    ck_assert_int_eq(count(&f, TABLE_FLOOD_LOCAL, "reg0=0x1389", ""), 0);
+    fixture_uninit(&f);
+}
+END_TEST
+
+START_TEST(a_port_with_the_routers_mac_is_blocked)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    add_iface(&f, "p1", "vif1", OFP_PORT_C(1));
+    f.rules.router_mac = f.host->ports[0].mac;
+    run(&f);
+    ck_assert_int_eq(f.compiled->ports[0].state, PORT_BLOCKED);
+    ck_assert_uint_eq(diag_set_count(&f.compiled->diags), 1);
+    fixture_uninit(&f);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -324,6 +405,9 @@ main(void)
     tcase_add_test(tc, a_switched_off_router_routes_within_a_subnet_only);
     tcase_add_test(tc, without_a_router_mac_there_is_no_gateway);
     tcase_add_test(tc, a_missing_tunnel_port_leaves_the_other_at_work);
+    tcase_add_test(tc, a_broadcast_to_many_hosts_takes_several_flows);
+    tcase_add_test(tc, two_ports_with_one_mac_are_both_blocked);
+    tcase_add_test(tc, a_port_with_the_routers_mac_is_blocked);
     suite_add_tcase(suite, tc);
     return unit_run(suite);
 }
