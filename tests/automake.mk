@@ -103,6 +103,7 @@ EXTRA_DIST += \
 	tests/system/test_changes.py \
 	tests/system/test_forwarding.py \
 	tests/system/test_host.py \
+	tests/system/test_ipv6_underlay.py \
 	tests/system/test_lab.py \
 	tests/system/test_ovsdb_clients.py \
 	tests/system/test_ovsdb_kill.py \

@@ -105,20 +105,35 @@ parts_finish(struct parts *parts, const char *last)
 
 /* Straight to the tunnel port: a packet may only be resubmitted so often. */
 static void
-flood_through(struct parts *parts, enum space_encap encap)
+flood_through(struct parts *parts, enum space_encap encap, bool over_ipv6)
 {
     const struct rules_subnet *subnet = parts->subnet;
     ofp_port_t port = compile_tunnel_port(parts->cx, encap);
+    char *prefix = compile_tunnel_actions(parts->cx, encap, over_ipv6);
+    char buf[ADDR_STRLEN];
 
     for (size_t i = 0; port != OFPP_NONE && i < subnet->n_flood; i++) {
         const struct space_where *where = &subnet->flood[i];
 
-        if (where->encap == encap && addr_is_ipv4(&where->pa)) {
-            parts_add(parts, compile_tunnel_actions(encap),
-                      "set_field:"IP_FMT"->tun_dst,output:%"PRIu32",",
-                      IP_ARGS(addr_to_ipv4(&where->pa)), port);
+        if (where->encap == encap && addr_is_ipv4(&where->pa) != over_ipv6) {
+            parts_add(parts, prefix, "set_field:%s->%s,output:%"PRIu32",",
+                      addr_format(&where->pa, buf),
+                      over_ipv6 ? "tun_ipv6_dst" : "tun_dst", port);
         }
     }
+    parts->prefix = NULL;
+    free(prefix);
+}
+
+static bool
+floods_over_ipv6(const struct rules_subnet *subnet)
+{
+    for (size_t i = 0; i < subnet->n_flood; i++) {
+        if (!addr_is_ipv4(&subnet->flood[i].pa)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void
@@ -128,8 +143,14 @@ flood_to_pas(struct compile_ctx *cx, const struct rules_subnet *subnet)
     struct parts parts;
 
     parts_init(&parts, cx, TABLE_FLOOD, subnet);
-    flood_through(&parts, SPACE_VXLAN);
-    flood_through(&parts, SPACE_NVGRE);
+    if (floods_over_ipv6(subnet)) {
+        flood_through(&parts, SPACE_VXLAN, true);
+        flood_through(&parts, SPACE_NVGRE, true);
+        ds_put_cstr(&parts.actions, "set_field:::->tun_ipv6_src,"
+                    "set_field:::->tun_ipv6_dst,");
+    }
+    flood_through(&parts, SPACE_VXLAN, false);
+    flood_through(&parts, SPACE_NVGRE, false);
     parts_finish(&parts, to_guests);
     free(to_guests);
 }

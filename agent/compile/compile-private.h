@@ -47,10 +47,11 @@ compile_who(const struct rules_subnet *subnet)
 }
 
 /* The tunnel port of an encapsulation, OFPP_NONE if there is none; and the
- * actions, constant and with a comma at the end, that say all of a packet's
- * outside but the PA that it goes to. */
+ * actions, with a comma at the end and for the caller to free, that say all of
+ * a packet's outside but the PA that it goes to. */
 ofp_port_t compile_tunnel_port(const struct compile_ctx *, enum space_encap);
-const char *compile_tunnel_actions(enum space_encap);
+char *compile_tunnel_actions(const struct compile_ctx *, enum space_encap,
+                             bool over_ipv6);
 
 void compile_ports(struct compile_ctx *);      /* ADMIT, LOCAL, DELIVER. */
 void compile_resolve(struct compile_ctx *);    /* RESOLVE, ARP_REPLY. */

@@ -3,6 +3,7 @@
 #include <config.h>
 #include "compile/compile-private.h"
 #include <inttypes.h>
+#include <stdlib.h>
 #include "util.h"
 
 /* How a VSID stands in the tunnel key.  VXLAN: the VNI is the VSID.  NVGRE
@@ -53,17 +54,43 @@ compile_tunnel_port(const struct compile_ctx *cx, enum space_encap encap)
     return encap == SPACE_VXLAN ? cx->host->vxlan : cx->host->nvgre;
 }
 
-/* See the top for the key. */
-const char *
-compile_tunnel_actions(enum space_encap encap)
+/* The first of this host's IPv6 PAs, or NULL: then its routes choose. */
+static const struct in6_addr *
+find_local_pa6(const struct rules *rules)
 {
-    return (encap == SPACE_VXLAN
-            ? "set_field:0->tun_id,"
-              "move:"REG_VSID"[0..23]->tun_id[0..23],"
-              "move:"REG_LOCAL_PA"->tun_src,"
-            : "set_field:0->tun_id,"
-              "move:"REG_VSID"[0..23]->tun_id[8..31],"
-              "move:"REG_LOCAL_PA"->tun_src,");
+    for (size_t i = 0; i < rules->n_pas; i++) {
+        if (!addr_is_ipv4(&rules->pas[i])) {
+            return &rules->pas[i];
+        }
+    }
+    return NULL;
+}
+
+/* See the top for the key. */
+char *
+compile_tunnel_actions(const struct compile_ctx *cx, enum space_encap encap,
+                       bool over_ipv6)
+{
+    const struct in6_addr *pa6 = find_local_pa6(cx->rules);
+    char buf[ADDR_STRLEN];
+    char *source;
+
+    if (!over_ipv6) {
+        source = xstrdup("move:"REG_LOCAL_PA"->tun_src,");
+    } else if (pa6) {
+        source = xasprintf("set_field:%s->tun_ipv6_src,",
+                           addr_format(pa6, buf));
+    } else {
+        source = xstrdup("");
+    }
+
+    char *actions = xasprintf("set_field:0->tun_id,"
+                              "move:"REG_VSID"[0..23]->tun_id[%s],%s",
+                              encap == SPACE_VXLAN ? "0..23" : "8..31",
+                              source);
+
+    free(source);
+    return actions;
 }
 
 static void
@@ -71,11 +98,16 @@ encap(struct compile_ctx *cx, enum space_encap encap)
 {
     ofp_port_t port = compile_tunnel_port(cx, encap);
 
-    if (port != OFPP_NONE) {
+    for (int over_ipv6 = 0; port != OFPP_NONE && over_ipv6 < 2; over_ipv6++) {
+        char *actions = compile_tunnel_actions(cx, encap, over_ipv6);
+
         plan_add(cx->plan, TABLE_ENCAP, 100, 0,
-                 plan_text(REG_ENCAP"=%d", encap),
-                 plan_text("%smove:"REG_PA"->tun_dst,output:%"PRIu32,
-                           compile_tunnel_actions(encap), port));
+                 plan_text(REG_ENCAP"=%#x",
+                           over_ipv6 ? encap | ENCAP_IPV6 : encap),
+                 plan_text("%smove:%s,output:%"PRIu32, actions,
+                           (over_ipv6 ? REG_PA6"->tun_ipv6_dst"
+                            : REG_PA"->tun_dst"), port));
+        free(actions);
     }
 }
 

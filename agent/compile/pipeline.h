@@ -23,6 +23,8 @@
  * the firewall (FW_OUT after ADMIT and DECAP, FW_IN before DELIVER). */
 
 #include <stdint.h>
+#include "model/space.h"
+#include "util/addr.h"
 
 enum pipeline_table {
     TABLE_ADMIT       = 0,      /* Which port or tunnel: hence which subnet. */
@@ -45,10 +47,14 @@ enum pipeline_table {
 #define REG_VSID     "reg0"     /* Subnet of the packet; after routing, the
                                  * destination's. */
 #define REG_DOMAIN   "reg1"     /* Routing domain, of rules_subnet. */
-#define REG_CA       "reg2"     /* CA that a lookup asks for. */
-#define REG_PA       "reg3"     /* Found: PA of it. */
-#define REG_ENCAP    "reg4"     /* Found: enum space_encap. */
-#define REG_LOCAL_PA "reg5"     /* PA that the sender's packets leave from. */
+#define REG_CA       "reg2"     /* CA that a lookup asks for, if IPv4. */
+#define REG_PA       "reg3"     /* Found: PA of it, if that is IPv4. */
+#define REG_CA6      "xxreg3"   /* CA that a lookup asks for, if IPv6. */
+#define REG_PA6      "xxreg3"   /* Found: PA, if IPv6.  The lookup has read
+                                 * the CA by then. */
+#define REG_ENCAP    "reg4"     /* Found: pipeline_encap(). */
+#define REG_LOCAL_PA "reg5"     /* IPv4 PA that the sender's packets leave
+                                 * from. */
 #define REG_OUT_PORT "reg6"     /* Found: local port. */
 #define REG_PART     "reg7"     /* Part of a long list of copies. */
 #define REG_MAC      "xreg4"    /* Found: MAC, in the low 48 bits; zero if
@@ -61,7 +67,19 @@ enum pipeline_reg {
     REG_IDX_PA = 3,
     REG_IDX_ENCAP = 4,
     XREG_IDX_MAC = 4,
+    XXREG_IDX_CA6 = 3,
+    XXREG_IDX_PA6 = 3,
 };
+
+/* REG_ENCAP: enum space_encap, and whether the PA is in REG_PA6. */
+enum { ENCAP_IPV6 = 0x10 };
+
+static inline uint32_t
+pipeline_encap(const struct space_where *where)
+{
+    return (where->encap != SPACE_LOCAL && !addr_is_ipv4(&where->pa)
+            ? where->encap | ENCAP_IPV6 : where->encap);
+}
 
 /* Priority of the flows in the SPACE tables. */
 #define PRIORITY_SPACE 100

@@ -298,18 +298,11 @@ void
 switch_space_put(struct switch_link *sw, const struct space_entry *e)
 {
     uint8_t buf[SPACE_STOCK_MESSAGE_MAX];
-    size_t size;
 
     if (!link_is_up__(sw)) {
         return;
     }
-    size = space_stock_put(sw->stock, e, buf);
-    if (!size) {
-        /* It may have had a flow before, with another PA. */
-        switch_space_remove(sw, &e->key);
-        return;
-    }
-    channel_put(sw->channel, buf, size);
+    channel_put(sw->channel, buf, space_stock_put(sw->stock, e, buf));
     sw->unfenced = true;
     sw->n_puts++;
 }
@@ -508,15 +501,11 @@ link_send_space__(struct switch_link *sw, const struct space_key *key)
     struct space_entry e;
     uint8_t buf[SPACE_STOCK_MESSAGE_MAX];
 
-    if (!sw->source.find(key, &e, sw->source.aux)
-        || !space_stock_has_flow(&e)) {
-        size_t size = space_stock_remove(sw->stock, key, buf);
-
-        if (size) {
-            channel_put(sw->channel, buf, size);
-            sw->unfenced = true;
-            sw->n_removes++;
-        }
+    if (!sw->source.find(key, &e, sw->source.aux)) {
+        channel_put(sw->channel, buf,
+                    space_stock_remove(sw->stock, key, buf));
+        sw->unfenced = true;
+        sw->n_removes++;
     }
 }
 

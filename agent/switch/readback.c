@@ -167,8 +167,7 @@ readback_take_space__(struct readback *rb,
         return;
     }
 
-    if (!rb->source->find(&key, &e, rb->source->aux)
-        || !space_stock_has_flow(&e)) {
+    if (!rb->source->find(&key, &e, rb->source->aux)) {
         key_array_add(&rb->gone, &key);
     } else if (space_stock_is_same(fs, &e)) {
         key_set_add(&rb->right, &key);
@@ -180,7 +179,7 @@ readback_check_entry__(const struct space_entry *e, void *rb_)
 {
     struct readback *rb = rb_;
 
-    if (space_stock_has_flow(e) && !key_set_contains(&rb->right, &e->key)) {
+    if (!key_set_contains(&rb->right, &e->key)) {
         key_array_add(&rb->missing, &e->key);
     }
 }

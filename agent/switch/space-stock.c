@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "compile/pipeline.h"
+#include "flow.h"
 #include "openvswitch/match.h"
 #include "openvswitch/meta-flow.h"
 #include "openvswitch/ofp-actions.h"
@@ -26,19 +27,26 @@ struct template {
     struct field cookie;        /* 8 bytes. */
     struct field vsid;          /* 4 bytes. */
     struct field key_ca;        /* 4 bytes. */
+    struct field key_ca6[4];    /* 4 bytes each: a match goes by reg. */
     struct field key_mac;       /* 6 bytes. */
     struct field mac;           /* 6 bytes. */
     struct field pa;            /* 4 bytes. */
+    struct field pa6;           /* 16 bytes. */
     struct field encap;         /* 4 bytes. */
 };
 
+/* What an entry asks for, and where it says that is: each combination is a
+ * message of another shape. */
+enum asked { ASKED_CA, ASKED_CA6, ASKED_MAC, N_ASKED };
+enum place { PLACE_LOCAL, PLACE_IPV4, PLACE_IPV6, N_PLACES };
+
 struct space_stock {
-    struct template put[2][2];  /* By space_kind, and whether remote. */
-    struct template remove[2];  /* By space_kind. */
+    struct template put[N_ASKED][N_PLACES];
+    struct template remove[N_ASKED];
 };
 
 static void template_init(struct template *, enum ofp_version, int command,
-                          enum space_kind, enum space_encap);
+                          enum asked, enum place);
 static size_t template_fill(const struct template *,
                             const struct space_entry *, uint8_t *buf);
 static void stock_match__(const struct space_key *, struct match *);
@@ -51,13 +59,13 @@ space_stock_create(enum ofp_version version)
 {
     struct space_stock *s = xzalloc(sizeof *s);
 
-    for (int kind = SPACE_BY_CA; kind <= SPACE_BY_MAC; kind++) {
-        template_init(&s->put[kind][false], version, OFPFC_ADD, kind,
-                      SPACE_LOCAL);
-        template_init(&s->put[kind][true], version, OFPFC_ADD, kind,
-                      SPACE_VXLAN);
-        template_init(&s->remove[kind], version, OFPFC_DELETE_STRICT, kind,
-                      SPACE_LOCAL);
+    for (enum asked asked = 0; asked < N_ASKED; asked++) {
+        for (enum place place = 0; place < N_PLACES; place++) {
+            template_init(&s->put[asked][place], version, OFPFC_ADD, asked,
+                          place);
+        }
+        template_init(&s->remove[asked], version, OFPFC_DELETE_STRICT, asked,
+                      PLACE_LOCAL);
     }
     return s;
 }
@@ -68,27 +76,25 @@ space_stock_destroy(struct space_stock *s)
     free(s);
 }
 
-static bool
-stock_key_has_flow__(const struct space_key *key)
+static enum asked
+asked_of(const struct space_key *key)
 {
-    return key->kind == SPACE_BY_MAC || addr_is_ipv4(&key->ca);
+    return (key->kind == SPACE_BY_MAC ? ASKED_MAC
+            : addr_is_ipv4(&key->ca) ? ASKED_CA : ASKED_CA6);
 }
 
-bool
-space_stock_has_flow(const struct space_entry *e)
+static enum place
+place_of(const struct space_where *where)
 {
-    return stock_key_has_flow__(&e->key)
-           && (e->where.encap == SPACE_LOCAL || addr_is_ipv4(&e->where.pa));
+    return (where->encap == SPACE_LOCAL ? PLACE_LOCAL
+            : addr_is_ipv4(&where->pa) ? PLACE_IPV4 : PLACE_IPV6);
 }
 
 size_t
 space_stock_put(const struct space_stock *s, const struct space_entry *e,
                 uint8_t buf[SPACE_STOCK_MESSAGE_MAX])
 {
-    if (!space_stock_has_flow(e)) {
-        return 0;
-    }
-    return template_fill(&s->put[e->key.kind][e->where.encap != SPACE_LOCAL],
+    return template_fill(&s->put[asked_of(&e->key)][place_of(&e->where)],
                          e, buf);
 }
 
@@ -98,15 +104,26 @@ space_stock_remove(const struct space_stock *s, const struct space_key *key,
 {
     const struct space_entry e = { .key = *key };
 
-    return (stock_key_has_flow__(key)
-            ? template_fill(&s->remove[key->kind], &e, buf)
-            : 0);
+    return template_fill(&s->remove[asked_of(key)], &e, buf);
 }
 
 bool
 space_stock_owns_table(uint8_t table)
 {
     return table == TABLE_SPACE_CA || table == TABLE_SPACE_MAC;
+}
+
+static struct in6_addr
+stock_get_ca__(const struct flow *f)
+{
+    ovs_be128 xxreg = hton128(flow_get_xxreg(f, XXREG_IDX_CA6));
+    struct in6_addr ca;
+
+    if (is_all_zeros(&xxreg, sizeof xxreg)) {
+        return addr_from_ipv4(htonl(f->regs[REG_IDX_CA]));
+    }
+    memcpy(&ca, &xxreg, sizeof ca);
+    return ca;
 }
 
 bool
@@ -121,7 +138,7 @@ space_stock_decode_key(const struct ofputil_flow_stats *fs,
         return false;
     }
     if (fs->table_id == TABLE_SPACE_CA) {
-        struct in6_addr ca = addr_from_ipv4(htonl(f->regs[REG_IDX_CA]));
+        struct in6_addr ca = stock_get_ca__(f);
 
         space_key_init_ca(&key, f->regs[REG_IDX_VSID], &ca);
     } else if (fs->table_id == TABLE_SPACE_MAC) {
@@ -179,10 +196,22 @@ stock_match__(const struct space_key *key, struct match *match)
     match_init_catchall(match);
     match_set_default_packet_type(match);
     match_set_reg(match, REG_IDX_VSID, key->vsid);
-    if (key->kind == SPACE_BY_CA) {
+    switch (asked_of(key)) {
+    case ASKED_CA:
         match_set_reg(match, REG_IDX_CA, ntohl(addr_to_ipv4(&key->ca)));
-    } else {
+        break;
+    case ASKED_CA6: {
+        ovs_be128 ca;
+
+        memcpy(&ca, &key->ca, sizeof ca);
+        match_set_xxreg(match, XXREG_IDX_CA6, ntoh128(ca));
+        break;
+    }
+    case ASKED_MAC:
         match_set_dl_dst(match, key->mac);
+        break;
+    case N_ASKED:
+        OVS_NOT_REACHED();
     }
 }
 
@@ -202,12 +231,23 @@ stock_actions__(const struct space_entry *e, struct ofpbuf *actions)
         ofpact_put_set_field(actions, mf_from_id(MFF_XREG0 + XREG_IDX_MAC),
                              &mac, NULL);
     }
-    if (e->where.encap != SPACE_LOCAL) {
+    switch (place_of(&e->where)) {
+    case PLACE_LOCAL:
+        if (e->key.kind == SPACE_BY_MAC) {
+            stock_set_reg__(actions, REG_IDX_ENCAP, htonl(SPACE_LOCAL));
+        }
+        return;
+    case PLACE_IPV4:
         stock_set_reg__(actions, REG_IDX_PA, addr_to_ipv4(&e->where.pa));
-        stock_set_reg__(actions, REG_IDX_ENCAP, htonl(e->where.encap));
-    } else if (e->key.kind == SPACE_BY_MAC) {
-        stock_set_reg__(actions, REG_IDX_ENCAP, htonl(SPACE_LOCAL));
+        break;
+    case PLACE_IPV6:
+        ofpact_put_set_field(actions, mf_from_id(MFF_XXREG0 + XXREG_IDX_PA6),
+                             &e->where.pa, NULL);
+        break;
+    case N_PLACES:
+        OVS_NOT_REACHED();
     }
+    stock_set_reg__(actions, REG_IDX_ENCAP, htonl(pipeline_encap(&e->where)));
 }
 
 static bool
@@ -228,7 +268,15 @@ static const uint64_t MARK_COOKIE = 0xc1c2c3c4c5c6c7c8;
 static const uint32_t MARK_VSID = 0x00b1b2b3;
 static const uint32_t MARK_CA = 0xd1d2d3d4;
 static const uint32_t MARK_PA = 0xe1e2e3e4;
-static const uint32_t MARK_ENCAP = 0xf1f2f3f4;
+static const uint32_t MARK_ENCAP = 0xf1f2f3e0;
+static const struct in6_addr MARK_CA6 = { .s6_addr = {
+    0x20, 0x71, 0x72, 0x73, 0x74, 0x75, 0x76, 0x77,
+    0x78, 0x79, 0x7a, 0x7b, 0x7c, 0x7d, 0x7e, 0x7f,
+} };
+static const struct in6_addr MARK_PA6 = { .s6_addr = {
+    0x20, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87,
+    0x88, 0x89, 0x8a, 0x8b, 0x8c, 0x8d, 0x8e, 0x8f,
+} };
 static const struct eth_addr MARK_KEY_MAC
     = ETH_ADDR_C(92,93,94,95,96,97);
 static const struct eth_addr MARK_MAC = ETH_ADDR_C(a2,a3,a4,a5,a6,a7);
@@ -258,23 +306,26 @@ template_find_u32(const struct template *t, uint32_t mark)
 
 static void
 template_init(struct template *t, enum ofp_version version, int command,
-              enum space_kind kind, enum space_encap encap)
+              enum asked asked, enum place place)
 {
     const struct in6_addr mark_ca = addr_from_ipv4(htonl(MARK_CA));
     struct space_entry e = {
         .mac = MARK_MAC,
-        .where = { .encap = encap, .pa = addr_from_ipv4(htonl(MARK_PA)) },
+        .where = {
+            .encap = (place == PLACE_LOCAL ? SPACE_LOCAL
+                      : (enum space_encap) MARK_ENCAP),
+            .pa = (place == PLACE_IPV6 ? MARK_PA6
+                   : addr_from_ipv4(htonl(MARK_PA))),
+        },
     };
     struct ofpbuf *actions = ofpbuf_new(256);
     struct match match;
 
-    if (kind == SPACE_BY_CA) {
-        space_key_init_ca(&e.key, MARK_VSID, &mark_ca);
-    } else {
+    if (asked == ASKED_MAC) {
         space_key_init_mac(&e.key, MARK_VSID, MARK_KEY_MAC);
-    }
-    if (encap != SPACE_LOCAL) {
-        e.where.encap = (enum space_encap) MARK_ENCAP;
+    } else {
+        space_key_init_ca(&e.key, MARK_VSID,
+                          asked == ASKED_CA ? &mark_ca : &MARK_CA6);
     }
     stock_match__(&e.key, &match);
     if (command == OFPFC_ADD) {
@@ -283,7 +334,7 @@ template_init(struct template *t, enum ofp_version version, int command,
 
     struct ofputil_flow_mod fm = {
         .command = command,
-        .table_id = kind == SPACE_BY_CA ? TABLE_SPACE_CA : TABLE_SPACE_MAC,
+        .table_id = asked == ASKED_MAC ? TABLE_SPACE_MAC : TABLE_SPACE_CA,
         .priority = PRIORITY_SPACE,
         .new_cookie = htonll(command == OFPFC_ADD ? MARK_COOKIE : UINT64_MAX),
         .buffer_id = UINT32_MAX,
@@ -305,10 +356,16 @@ template_init(struct template *t, enum ofp_version version, int command,
     t->cookie = template_find(t, &cookie, sizeof cookie);
     t->vsid = template_find_u32(t, MARK_VSID);
     t->key_ca = template_find_u32(t, MARK_CA);
+    for (int i = 0; i < 4; i++) {
+        t->key_ca6[i] = template_find(t, &MARK_CA6.s6_addr[i * 4], 4);
+    }
     t->key_mac = template_find(t, &MARK_KEY_MAC, sizeof MARK_KEY_MAC);
     t->mac = template_find(t, &MARK_MAC, sizeof MARK_MAC);
     t->pa = template_find_u32(t, MARK_PA);
-    t->encap = template_find_u32(t, MARK_ENCAP);
+    t->pa6 = template_find(t, &MARK_PA6, sizeof MARK_PA6);
+    if (place != PLACE_LOCAL) {
+        t->encap = template_find_u32(t, pipeline_encap(&e.where));
+    }
 
     ofpbuf_delete(msg);
     minimatch_destroy(&fm.match);
@@ -340,11 +397,15 @@ template_fill(const struct template *t, const struct space_entry *e,
     fill_be32__(buf, t->vsid, htonl(e->key.vsid));
     if (e->key.kind == SPACE_BY_CA) {
         fill_be32__(buf, t->key_ca, addr_to_ipv4(&e->key.ca));
+        for (int i = 0; i < 4; i++) {
+            fill__(buf, t->key_ca6[i], &e->key.ca.s6_addr[i * 4], 4);
+        }
     } else {
         fill__(buf, t->key_mac, &e->key.mac, sizeof e->key.mac);
     }
     fill__(buf, t->mac, &e->mac, sizeof e->mac);
     fill_be32__(buf, t->pa, addr_to_ipv4(&e->where.pa));
-    fill_be32__(buf, t->encap, htonl(e->where.encap));
+    fill__(buf, t->pa6, &e->where.pa, sizeof e->where.pa);
+    fill_be32__(buf, t->encap, htonl(pipeline_encap(&e->where)));
     return t->size;
 }

@@ -6,10 +6,12 @@
 /* Space entries as flows, which any Open vSwitch takes.
  *
  *   TABLE_SPACE_CA    reg0=VSID, reg2=CA       -> xreg4=MAC, where
+ *   TABLE_SPACE_CA    reg0=VSID, xxreg3=CA     -> xreg4=MAC, where  (IPv6)
  *   TABLE_SPACE_MAC   reg0=VSID, dl_dst=MAC    -> where
  *
- * "Where" is reg3=PA, reg4=encapsulation.  For this host it is nothing after
- * a CA, whose local port is found by the MAC, and reg4=0 after a MAC.
+ * "Where" is reg3=PA or, IPv6, xxreg3=PA, and reg4=encapsulation.  For this
+ * host it is nothing after a CA, whose local port is found by the MAC, and
+ * reg4=0 after a MAC.
  *
  * There may be a million, so a flow of each shape is encoded once, by the
  * library; a particular entry's message is a copy of that with its values
@@ -32,11 +34,7 @@ struct space_stock;
 struct space_stock *space_stock_create(enum ofp_version);
 void space_stock_destroy(struct space_stock *);
 
-/* False for an entry that has no flow: an IPv6 CA or PA, for which the
- * pipeline has no tables yet. */
-bool space_stock_has_flow(const struct space_entry *);
-
-/* Write a message to 'buf' and return its size, zero if there is none. */
+/* Write a message to 'buf' and return its size. */
 size_t space_stock_put(const struct space_stock *, const struct space_entry *,
                        uint8_t buf[SPACE_STOCK_MESSAGE_MAX]);
 size_t space_stock_remove(const struct space_stock *,

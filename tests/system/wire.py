@@ -17,11 +17,14 @@ import time
 from hnvlab import netns
 from scapy.config import conf
 from scapy.layers.inet import ICMP, IP
+from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import ARP, Ether
 
 conf.ipv6_enabled = False
 
 ETH_P_ALL = 3
+ETH_P_IP = 0x0800
+ETH_P_IPV6 = 0x86dd
 PACKET_OUTGOING = 4
 BUFFER_BYTES = 8 << 20
 SO_RCVBUFFORCE = 33
@@ -131,11 +134,13 @@ class Outer:
     from the RFCs, so that it depends on nobody's idea of a tunnel."""
 
     def __init__(self, packet):
-        raw = bytes(packet[IP])
-        header = (raw[0] & 15) * 4
-        self.src, self.dst = packet[IP].src, packet[IP].dst
-        self.protocol = raw[9]
-        payload = raw[header:]
+        ip = packet[IPv6] if packet.type == ETH_P_IPV6 else packet[IP]
+        raw = bytes(ip)
+        self.src, self.dst = ip.src, ip.dst
+        if ip.version == 4:
+            self.protocol, payload = raw[9], raw[(raw[0] & 15) * 4:]
+        else:
+            self.protocol, payload = raw[6], raw[40:]
         self.kind = None
         if self.protocol == 17:
             self._udp(payload)
@@ -162,4 +167,5 @@ class Outer:
 
 
 def is_tunnelled(packet):
-    return IP in packet and Outer(packet).kind is not None
+    return ((packet.type == ETH_P_IP or packet.type == ETH_P_IPV6)
+            and Outer(packet).kind is not None)

@@ -302,7 +302,8 @@ START_TEST(a_missing_tunnel_port_leaves_the_other_at_work)
     fixture_init(&f);
     f.host->nvgre = OFPP_NONE;
     run(&f);
-    ck_assert_int_eq(count(&f, TABLE_ENCAP, "", ""), 1);
+    ck_assert_int_eq(count(&f, TABLE_ENCAP, "", "->tun_dst"), 1);
+    ck_assert_int_eq(count(&f, TABLE_ENCAP, "", "->tun_ipv6_dst"), 1);
     ck_assert_int_eq(count(&f, TABLE_ADMIT, "tun_id", ""), 2);
     fixture_uninit(&f);
 }
