@@ -80,6 +80,7 @@ static const struct row_field logical_switch_fields[] = {
     { .column = "tunnel_key", .kind = FIELD_OPTIONAL_INTEGER,
       .value = offsetof(struct row, logical_switch.tunnel_key),
       .extra = offsetof(struct row, logical_switch.has_tunnel_key) },
+    FIELD_ROW_MAP(logical_switch, static_routes),
     FIELD_ROW_MAP(logical_switch, other_config),
 };
 

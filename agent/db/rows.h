@@ -89,6 +89,7 @@ struct row_logical_switch {
     const char *description;
     bool has_tunnel_key;
     int64_t tunnel_key;
+    struct row_map static_routes;
     struct row_map other_config;
 };
 

@@ -13,6 +13,8 @@ agent_libhnv_la_SOURCES += \
 	agent/model/mapping.h \
 	agent/model/mappings.c \
 	agent/model/mappings.h \
+	agent/model/other-config.c \
+	agent/model/other-config.h \
 	agent/model/policy.c \
 	agent/model/policy.h \
 	agent/model/prefix.c \

@@ -34,6 +34,46 @@ keeps_place_never(const struct row *a OVS_UNUSED, const struct row *b
     return false;
 }
 
+/* Maps of strings: other_config, static_routes.  The database gives them in
+ * order of their keys, each once. */
+
+static struct row_map
+map_copy(const struct row_map *src)
+{
+    struct row_pair *pairs = xcalloc(src->n, sizeof *pairs);
+
+    for (size_t i = 0; i < src->n; i++) {
+        pairs[i].key = xstrdup(src->pairs[i].key);
+        pairs[i].value = xstrdup(src->pairs[i].value);
+    }
+    return (struct row_map) { .pairs = pairs, .n = src->n };
+}
+
+static void
+map_uninit(struct row_map *map)
+{
+    for (size_t i = 0; i < map->n; i++) {
+        free(CONST_CAST(char *, map->pairs[i].key));
+        free(CONST_CAST(char *, map->pairs[i].value));
+    }
+    free(CONST_CAST(struct row_pair *, map->pairs));
+}
+
+static bool
+map_equal(const struct row_map *a, const struct row_map *b)
+{
+    if (a->n != b->n) {
+        return false;
+    }
+    for (size_t i = 0; i < a->n; i++) {
+        if (strcmp(a->pairs[i].key, b->pairs[i].key)
+            || strcmp(a->pairs[i].value, b->pairs[i].value)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Physical_Switch. */
 
 static void
@@ -50,6 +90,7 @@ physical_switch_copy(struct row *dst, const struct row *src)
     d->tunnel_ips = (const char *const *) ips;
     d->n_tunnel_ips = s->n_tunnel_ips;
     d->distributed_router_mac = xstrdup(s->distributed_router_mac);
+    d->other_config = map_copy(&s->other_config);
 }
 
 static void
@@ -63,6 +104,7 @@ physical_switch_uninit(struct row *row)
     free(CONST_CAST(char *, ps->name));
     free(CONST_CAST(const char **, ps->tunnel_ips));
     free(CONST_CAST(char *, ps->distributed_router_mac));
+    map_uninit(&ps->other_config);
 }
 
 static bool
@@ -73,7 +115,8 @@ physical_switch_equal(const struct row *a, const struct row *b)
 
     if (strcmp(pa->name, pb->name)
         || pa->n_tunnel_ips != pb->n_tunnel_ips
-        || strcmp(pa->distributed_router_mac, pb->distributed_router_mac)) {
+        || strcmp(pa->distributed_router_mac, pb->distributed_router_mac)
+        || !map_equal(&pa->other_config, &pb->other_config)) {
         return false;
     }
     for (size_t i = 0; i < pa->n_tunnel_ips; i++) {
@@ -123,12 +166,18 @@ logical_switch_copy(struct row *dst, const struct row *src)
     dst->logical_switch.name = xstrdup(src->logical_switch.name);
     dst->logical_switch.has_tunnel_key = src->logical_switch.has_tunnel_key;
     dst->logical_switch.tunnel_key = src->logical_switch.tunnel_key;
+    dst->logical_switch.static_routes
+        = map_copy(&src->logical_switch.static_routes);
+    dst->logical_switch.other_config
+        = map_copy(&src->logical_switch.other_config);
 }
 
 static void
 logical_switch_uninit(struct row *row)
 {
     free(CONST_CAST(char *, row->logical_switch.name));
+    map_uninit(&row->logical_switch.static_routes);
+    map_uninit(&row->logical_switch.other_config);
 }
 
 /* A new name is no reason to lose a VSID. */
@@ -146,7 +195,11 @@ static bool
 logical_switch_equal(const struct row *a, const struct row *b)
 {
     return logical_switch_keeps_place(a, b)
-           && !strcmp(a->logical_switch.name, b->logical_switch.name);
+           && !strcmp(a->logical_switch.name, b->logical_switch.name)
+           && map_equal(&a->logical_switch.static_routes,
+                        &b->logical_switch.static_routes)
+           && map_equal(&a->logical_switch.other_config,
+                        &b->logical_switch.other_config);
 }
 
 /* Bindings, of Logical_Router and Physical_Port.  'key' may be NULL. */
@@ -221,6 +274,8 @@ logical_router_copy(struct row *dst, const struct row *src)
     d->enable_logical_router = s->enable_logical_router;
     d->switch_binding = bindings_copy(s->switch_binding, s->n_switch_binding);
     d->n_switch_binding = s->n_switch_binding;
+    d->static_routes = map_copy(&s->static_routes);
+    d->other_config = map_copy(&s->other_config);
 }
 
 static void
@@ -229,6 +284,8 @@ logical_router_uninit(struct row *row)
     free(CONST_CAST(char *, row->logical_router.name));
     bindings_destroy(row->logical_router.switch_binding,
                      row->logical_router.n_switch_binding);
+    map_uninit(&row->logical_router.static_routes);
+    map_uninit(&row->logical_router.other_config);
 }
 
 static bool
@@ -240,7 +297,9 @@ logical_router_equal(const struct row *a, const struct row *b)
     return ra->enable_logical_router == rb->enable_logical_router
            && !strcmp(ra->name, rb->name)
            && bindings_equal(ra->switch_binding, ra->n_switch_binding,
-                             rb->switch_binding, rb->n_switch_binding);
+                             rb->switch_binding, rb->n_switch_binding)
+           && map_equal(&ra->static_routes, &rb->static_routes)
+           && map_equal(&ra->other_config, &rb->other_config);
 }
 
 /* Physical_Port. */
@@ -254,6 +313,7 @@ physical_port_copy(struct row *dst, const struct row *src)
     d->name = xstrdup(s->name);
     d->vlan_bindings = bindings_copy(s->vlan_bindings, s->n_vlan_bindings);
     d->n_vlan_bindings = s->n_vlan_bindings;
+    d->other_config = map_copy(&s->other_config);
 }
 
 static void
@@ -262,6 +322,7 @@ physical_port_uninit(struct row *row)
     free(CONST_CAST(char *, row->physical_port.name));
     bindings_destroy(row->physical_port.vlan_bindings,
                      row->physical_port.n_vlan_bindings);
+    map_uninit(&row->physical_port.other_config);
 }
 
 static bool
@@ -278,7 +339,8 @@ physical_port_equal(const struct row *a, const struct row *b)
 
     return physical_port_keeps_place(a, b)
            && bindings_equal(pa->vlan_bindings, pa->n_vlan_bindings,
-                             pb->vlan_bindings, pb->n_vlan_bindings);
+                             pb->vlan_bindings, pb->n_vlan_bindings)
+           && map_equal(&pa->other_config, &pb->other_config);
 }
 
 /* Mcast_Macs_Remote. */

@@ -30,6 +30,7 @@ static const char *const code_names[N_DIAG_CODES] = {
     [DIAG_PORT_SUBNET_UNUSABLE] = "PortSubnetUnusable",
     [DIAG_IFACE_ID_DUPLICATE] = "IfaceIdDuplicate",
     [DIAG_PORT_NAME] = "PortName",
+    [DIAG_OTHER_CONFIG] = "OtherConfig",
 };
 
 const char *

@@ -40,8 +40,9 @@ enum diag_code {
     DIAG_PORT_SUBNET_UNUSABLE,  /* Port bound to a subnet in no network. */
     DIAG_IFACE_ID_DUPLICATE,    /* Two interfaces claim the same port. */
     DIAG_PORT_NAME,             /* Physical_Port.name is not usable. */
+    DIAG_OTHER_CONFIG,          /* A value in other_config is not one. */
 };
-#define N_DIAG_CODES (DIAG_PORT_NAME + 1)
+#define N_DIAG_CODES (DIAG_OTHER_CONFIG + 1)
 
 /* One thing wrong with one row.  At most one per row, column and code. */
 struct diag {
