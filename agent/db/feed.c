@@ -20,6 +20,7 @@
 #include "ovsdb/table.h"
 #include "ovsdb/transaction.h"
 #include "util.h"
+#include "util/diag.h"
 
 /* Above this many rows of one table in a transaction, the memory for sorting
  * is given back afterwards. */
@@ -135,7 +136,7 @@ feed_row(struct db_feed *feed, const struct row_decoder *decoder,
 
 /* Contents at start. */
 
-/* A row that stored diagnostics name. */
+/* A row that stored diagnostics say lost a claim to another row. */
 struct faulty_row {
     struct hmap_node node;
     struct uuid uuid;
@@ -167,17 +168,21 @@ faulty_rows_destroy(struct hmap *faulty)
     hmap_destroy(faulty);
 }
 
-/* Adds to 'faulty' the rows that stored diagnostics name. */
+/* Adds to 'faulty' the rows that lost a claim to another.  What else is wrong
+ * with a row decides no conflict: it may well be the one that won. */
 static void
 find_faulty_rows(const struct ovsdb_table *diagnostics, struct hmap *faulty)
 {
     const struct ovsdb_row *row;
 
     HMAP_FOR_EACH (row, hmap_node, &diagnostics->rows) {
+        const char *code = NULL;
         const char *text = NULL;
         struct uuid uuid;
 
-        if (!ovsdb_util_read_uuid_column(row, "row", &uuid)) {
+        if (!ovsdb_util_read_string_column(row, "code", &code) || !code
+            || !diag_code_is_lost_claim(code)
+            || !ovsdb_util_read_uuid_column(row, "row", &uuid)) {
             continue;
         }
 

@@ -153,10 +153,11 @@ struct row_change {
  * so a row that takes another's place always follows it.
  *
  * The initial contents of the databases arrive the same way.  In them, rows
- * that a stored Diagnostic names come last, after all others of all tables, so
- * that a receiver that gives precedence to what came first decides a conflict
- * after a restart as it did before.  A Logical_Router comes twice then: first
- * without the bindings that are at fault, whose keys the Diagnostic quotes.
+ * that by a stored Diagnostic lost a conflict come last, after all others of
+ * all tables, so that a receiver that gives precedence to what came first
+ * decides a conflict after a restart as it did before.  A Logical_Router comes
+ * twice then: first without the bindings that lost, whose keys the Diagnostic
+ * quotes.
  *
  * Called within a database transaction's commit: must not write to the
  * databases. */

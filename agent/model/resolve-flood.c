@@ -15,7 +15,6 @@
 struct flood_target {
     struct rules_subnet *subnet;
     struct space_where where;
-    uint64_t arrival;           /* Of the locator set. */
 };
 
 struct flood_targets {
@@ -26,8 +25,7 @@ struct flood_targets {
 
 static void
 add_target(struct resolver *r, struct flood_targets *targets,
-           struct rules_subnet *subnet, const struct stored_row *set,
-           const struct uuid *locator_row)
+           struct rules_subnet *subnet, const struct uuid *locator_row)
 {
     const struct locator *locator = locators_find(r->locators, locator_row);
 
@@ -42,7 +40,6 @@ add_target(struct resolver *r, struct flood_targets *targets,
     targets->items[targets->n++] = (struct flood_target) {
         .subnet = subnet,
         .where = { .encap = locator->encap, .pa = locator->pa },
-        .arrival = set->arrival,
     };
 }
 
@@ -59,13 +56,12 @@ add_row(struct resolver *r, struct flood_targets *targets,
         return;
     }
     for (size_t i = 0; i < set->row.locator_set.n_locators; i++) {
-        add_target(r, targets, subnet, set,
-                   &set->row.locator_set.locators[i]);
+        add_target(r, targets, subnet, &set->row.locator_set.locators[i]);
     }
 }
 
-/* By subnet and PA; of those with one PA, the one to keep comes first: that of
- * the earliest locator set, in a set VXLAN. */
+/* By subnet and PA; of those with one PA, the one to keep comes first: VXLAN,
+ * whichever row was first, so that a restart changes nothing. */
 static int
 compare_targets(const void *a_, const void *b_)
 {
@@ -77,9 +73,6 @@ compare_targets(const void *a_, const void *b_)
     }
     if (!addr_equal(&a->where.pa, &b->where.pa)) {
         return addr_compare(&a->where.pa, &b->where.pa);
-    }
-    if (a->arrival != b->arrival) {
-        return a->arrival < b->arrival ? -1 : 1;
     }
     return (a->where.encap > b->where.encap)
            - (a->where.encap < b->where.encap);

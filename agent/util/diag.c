@@ -39,6 +39,22 @@ diag_code_to_string(enum diag_code code)
     return code_names[code];
 }
 
+bool
+diag_code_is_lost_claim(const char *code)
+{
+    static const enum diag_code lost[] = {
+        DIAG_VSID_DUPLICATE, DIAG_CA_DUPLICATE, DIAG_MAC_CONFLICT,
+        DIAG_PREFIX_OVERLAP, DIAG_SUBNET_IN_TWO_NETWORKS, DIAG_PORT_NAME,
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(lost); i++) {
+        if (!strcmp(code, code_names[lost[i]])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void
 diag_set_init(struct diag_set *set)
 {

@@ -56,6 +56,10 @@ struct diag {
 
 const char *diag_code_to_string(enum diag_code);
 
+/* True if 'code', a word of diag_code_to_string(), says that another row was
+ * first to claim what this one wants. */
+bool diag_code_is_lost_claim(const char *code);
+
 /* A set of diagnostics, each at most once by row, column and code. */
 struct diag_set {
     struct hmap diags;          /* Contains "struct diag"s. */

@@ -441,24 +441,27 @@ START_TEST(changes_that_the_agent_does_not_read_stay_out)
 }
 END_TEST
 
-START_TEST(rows_that_diagnostics_name_come_last)
+START_TEST(rows_that_lost_a_claim_come_last)
 {
     struct db_server *server = memory_server();
     struct json *results = transact(server, "%s", policy);
     struct uuid ls = inserted_uuid(results, 0);
     struct uuid pl = inserted_uuid(results, 2);
 
+    /* A fault of another kind does not make a row a loser. */
     json_destroy(transact(server,
         "{'op':'insert','table':'Diagnostic',"
-        " 'row':{'table':'Logical_Switch','row':['uuid','"UUID_FMT"']}},"
+        " 'row':{'table':'Logical_Switch','row':['uuid','"UUID_FMT"'],"
+        "        'code':'VsidDuplicate'}},"
         "{'op':'insert','table':'Diagnostic',"
-        " 'row':{'table':'Physical_Locator','row':['uuid','"UUID_FMT"']}},"
+        " 'row':{'table':'Logical_Switch','row':['uuid','"UUID_FMT"'],"
+        "        'code':'OtherConfig','column':'other_config'}},"
         "{'op':'insert','table':'Diagnostic',"
-        " 'row':{'table':'Physical_Locator','column':'dst_ip',"
+        " 'row':{'table':'Physical_Locator','code':'BadAddress',"
         "        'row':['uuid','"UUID_FMT"']}}",
-        UUID_ARGS(&ls), UUID_ARGS(&pl), UUID_ARGS(&pl)));
+        UUID_ARGS(&ls), UUID_ARGS(&ls), UUID_ARGS(&pl)));
     struct mirror *m = mirror_create(server);
-    ck_assert_str_eq(mirror_log(m), "0 1 3 5 6 7 8 2 4 ");
+    ck_assert_str_eq(mirror_log(m), "0 1 2 3 5 6 7 8 4 ");
 
     json_destroy(results);
     mirror_destroy(m);
@@ -1085,7 +1088,7 @@ main(void)
     tcase_add_test(tc, a_row_that_replaces_another_comes_after_it);
     tcase_add_test(tc, every_column_that_the_agent_reads_arrives);
     tcase_add_test(tc, changes_that_the_agent_does_not_read_stay_out);
-    tcase_add_test(tc, rows_that_diagnostics_name_come_last);
+    tcase_add_test(tc, rows_that_lost_a_claim_come_last);
     tcase_add_test(tc, a_failed_transaction_changes_nothing);
     tcase_add_test(tc, the_writer_makes_the_rows_of_the_host_once);
     tcase_add_test(tc, remotes_that_are_none_are_told);

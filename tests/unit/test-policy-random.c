@@ -1062,14 +1062,13 @@ static enum space_encap
 flood_encap(const struct outcome *o, int n, const struct in6_addr *pa)
 {
     enum space_encap encap = SPACE_LOCAL;
-    uint64_t best = UINT64_MAX;
 
     for (int i = 0; i < N_MCASTS; i++) {
         const struct n_mcast *mcast = &o->w->mcasts[i];
         const struct n_set *set = &o->w->sets[mcast->set];
 
         if (!mcast->arrival || mcast->target != n || !set->arrival
-            || strcasecmp(mcast->mac, "unknown-dst") || set->arrival > best) {
+            || strcasecmp(mcast->mac, "unknown-dst")) {
             continue;
         }
         for (size_t j = 0; j < set->n; j++) {
@@ -1077,8 +1076,7 @@ flood_encap(const struct outcome *o, int n, const struct in6_addr *pa)
 
             if (read_locator(o, set->locators[j].parts[1], &where)
                 && where.encap != SPACE_LOCAL && addr_equal(&where.pa, pa)
-                && (set->arrival < best || where.encap < encap)) {
-                best = set->arrival;
+                && (encap == SPACE_LOCAL || where.encap < encap)) {
                 encap = where.encap;
             }
         }
