@@ -178,6 +178,7 @@ static void
 agent_apply(struct agent *agent)
 {
     db_server_ensure_host(agent->db, host_system_id(agent->host));
+    policy_set_host_name(agent->policy, host_system_id(agent->host));
     if (agent_settle_policy(agent) || !agent->compiled
         || agent->host_seqno != host_view_seqno(agent->host)) {
         agent_compile(agent);

@@ -20,6 +20,7 @@ struct policy {
     /* What was made of it. */
     struct rules *rules;
     bool rules_stale;
+    char *host_name;            /* NULL if unknown. */
 
     /* What the sink was told: about rows that rules are made from, and about
      * locators and mappings. */
@@ -58,9 +59,20 @@ policy_destroy(struct policy *policy)
     locators_uninit(&policy->locators);
     row_store_uninit(&policy->rows);
     rules_destroy(policy->rules);
+    free(policy->host_name);
     diag_set_uninit(&policy->rule_diags);
     diag_set_uninit(&policy->other_diags);
     free(policy);
+}
+
+void
+policy_set_host_name(struct policy *policy, const char *name)
+{
+    if (!nullable_string_is_equal(policy->host_name, name)) {
+        free(policy->host_name);
+        policy->host_name = nullable_xstrdup(name);
+        policy->rules_stale = true;
+    }
 }
 
 /* Taking in. */
@@ -149,7 +161,8 @@ renew_rules(struct policy *policy, const struct policy_sink *sink)
     bool changed;
 
     diag_set_init(&diags);
-    new = resolve(&policy->rows, &policy->locators, &diags);
+    new = resolve(&policy->rows, &policy->locators, policy->host_name,
+                  &diags);
     diag_report_all(&policy->rule_diags, &diags, sink);
     diag_set_uninit(&diags);
 

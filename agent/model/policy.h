@@ -48,6 +48,10 @@ struct policy_sink {
 struct policy *policy_create(void);
 void policy_destroy(struct policy *);
 
+/* Says what this host calls itself, NULL if it does not: which of several
+ * Physical_Switch rows is its own. */
+void policy_set_host_name(struct policy *, const char *name);
+
 /* Takes in one change.  Cheap; nothing is visible before policy_settle(). */
 void policy_apply(struct policy *, const struct row_change *);
 

@@ -4,6 +4,7 @@
 #include "model/resolve.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include "model/locators.h"
 #include "model/rules.h"
 #include "packets.h"
@@ -20,29 +21,24 @@ add_pa(struct rules *rules, const struct in6_addr *pa)
     }
 }
 
-/* Adds the PAs of a Physical_Switch.  Returns true if it has any. */
-static bool
+static void
 resolve_tunnel_ips(struct resolver *r, const struct stored_row *stored)
 {
     const struct row_physical_switch *ps = &stored->row.physical_switch;
     struct rules *rules = r->rules;
-    bool any = false;
 
-    rules->pas = xrealloc(rules->pas, (rules->n_pas + ps->n_tunnel_ips)
-                                      * sizeof *rules->pas);
+    rules->pas = xcalloc(ps->n_tunnel_ips, sizeof *rules->pas);
     for (size_t i = 0; i < ps->n_tunnel_ips; i++) {
         struct in6_addr pa;
 
         if (locator_parse_pa(ps->tunnel_ips[i], &pa)) {
             add_pa(rules, &pa);
-            any = true;
         } else {
             resolver_complain(r, DIAG_BAD_ADDRESS, stored, TABLE,
                               "tunnel_ips", "tunnel_ips: \"%s\" is not the "
                               "IP address of a host.", ps->tunnel_ips[i]);
         }
     }
-    return any;
 }
 
 /* Returns the switch's router MAC.  One that a controller leaves out, or gets
@@ -73,27 +69,85 @@ compare_pas(const void *a, const void *b)
     return addr_compare(a, b);
 }
 
-/* A host has one Physical_Switch row.  Should there be more, then all their
- * PAs are this host's, and for the rest the first to arrive counts that has a
- * PA, or just the first. */
+static bool
+has_pa(const struct stored_row *stored)
+{
+    const struct row_physical_switch *ps = &stored->row.physical_switch;
+
+    for (size_t i = 0; i < ps->n_tunnel_ips; i++) {
+        struct in6_addr pa;
+
+        if (locator_parse_pa(ps->tunnel_ips[i], &pa)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* How likely it is that a row is this host's. */
+static int
+rank_row(const struct resolver *r, const struct stored_row *stored)
+{
+    const char *name = stored->row.physical_switch.name;
+
+    return 2 * has_pa(stored) + (r->host_name && !strcmp(name, r->host_name));
+}
+
+/* A host has one Physical_Switch row.  Should there be more, then the one
+ * with a PA counts, of several that with the host's own name, or else the
+ * first by name: in any case the same one after a restart.  NULL if there is
+ * none. */
+static const struct stored_row *
+choose_row(const struct resolver *r, const struct stored_row **rows, size_t n)
+{
+    const struct stored_row *best = NULL;
+    int best_rank = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        int rank = rank_row(r, rows[i]);
+
+        if (!best || rank > best_rank
+            || (rank == best_rank
+                && strcmp(rows[i]->row.physical_switch.name,
+                          best->row.physical_switch.name) < 0)) {
+            best = rows[i];
+            best_rank = rank;
+        }
+    }
+    return best;
+}
+
+static void
+diagnose_other(struct resolver *r, const struct stored_row *other,
+               const struct stored_row *chosen)
+{
+    if (other->row.physical_switch.n_tunnel_ips) {
+        resolver_complain(r, DIAG_OTHER_HOST, other, TABLE, "name",
+                          "Physical_Switch \"%.300s\" is not this host's, "
+                          "which is \"%.300s\"; nothing in it is used.",
+                          other->row.physical_switch.name,
+                          chosen->row.physical_switch.name);
+    }
+}
+
 void
 resolve_host(struct resolver *r)
 {
     struct rules *rules = r->rules;
-    bool decided = false;
     size_t n;
     const struct stored_row **rows
         = row_store_sort(r->rows, ROW_PHYSICAL_SWITCH, &n);
+    const struct stored_row *chosen = choose_row(r, rows, n);
 
     for (size_t i = 0; i < n; i++) {
-        bool has_pa = resolve_tunnel_ips(r, rows[i]);
-        struct eth_addr mac = resolve_router_mac(r, rows[i]);
-
-        if (!i || (has_pa && !decided)) {
-            rules->physical_switch = rows[i]->row.uuid;
-            rules->router_mac = mac;
+        if (rows[i] != chosen) {
+            diagnose_other(r, rows[i], chosen);
         }
-        decided = decided || has_pa;
+    }
+    if (chosen) {
+        rules->physical_switch = chosen->row.uuid;
+        rules->router_mac = resolve_router_mac(r, chosen);
+        resolve_tunnel_ips(r, chosen);
     }
     if (rules->n_pas) {
         qsort(rules->pas, rules->n_pas, sizeof *rules->pas, compare_pas);

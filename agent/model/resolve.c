@@ -24,11 +24,12 @@ destroy_drafts(struct hmap *drafts)
 
 struct rules *
 resolve(const struct row_store *rows, const struct locators *locators,
-        struct diag_set *diags)
+        const char *host_name, struct diag_set *diags)
 {
     struct resolver r = {
         .rows = rows,
         .locators = locators,
+        .host_name = host_name,
         .rules = xzalloc(sizeof *r.rules),
         .diags = diags,
     };

@@ -21,9 +21,10 @@ struct locators;
 struct rules;
 struct rules_prefix;
 
-/* Makes the rules, for the caller to destroy, and fills 'diags'. */
+/* Makes the rules, for the caller to destroy, and fills 'diags'.
+ * 'host_name', NULL if unknown, is what this host calls itself. */
 struct rules *resolve(const struct row_store *, const struct locators *,
-                      struct diag_set *diags);
+                      const char *host_name, struct diag_set *diags);
 
 /* Within resolve*.c. */
 
@@ -45,6 +46,7 @@ struct draft_subnet {
 struct resolver {
     const struct row_store *rows;
     const struct locators *locators;
+    const char *host_name;      /* NULL if unknown. */
     struct rules *rules;
     struct diag_set *diags;
     struct hmap drafts;         /* "struct draft_subnet"s, by UUID. */

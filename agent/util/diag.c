@@ -31,6 +31,7 @@ static const char *const code_names[N_DIAG_CODES] = {
     [DIAG_IFACE_ID_DUPLICATE] = "IfaceIdDuplicate",
     [DIAG_PORT_NAME] = "PortName",
     [DIAG_OTHER_CONFIG] = "OtherConfig",
+    [DIAG_OTHER_HOST] = "OtherHost",
 };
 
 const char *

@@ -239,9 +239,12 @@ static inline void
 feed_host(struct feed *f, int n, const char *const *ips, size_t n_ips,
           const char *mac)
 {
+    char name[16];
+
+    snprintf(name, sizeof name, "host%d", n);
     feed_row(f, ROW_PHYSICAL_SWITCH, n, (struct row) {
         .physical_switch = {
-            .name = "host", .tunnel_ips = ips, .n_tunnel_ips = n_ips,
+            .name = name, .tunnel_ips = ips, .n_tunnel_ips = n_ips,
             .distributed_router_mac = mac,
         },
     });

@@ -626,15 +626,54 @@ owns_pa(const struct outcome *o, const struct in6_addr *pa)
     return false;
 }
 
+static bool
+host_has_pa(const struct n_host *host)
+{
+    struct in6_addr pa;
+
+    for (size_t i = 0; i < host->n_ips; i++) {
+        if (addr_parse(host->ips[i], &pa)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The first by name with a PA, or just the first; -1 if there is none. */
+static int
+choose_host(const struct world *w)
+{
+    int chosen = -1;
+
+    for (int n = N_HOSTS - 1; n >= 0; n--) {
+        const struct n_host *host = &w->hosts[n];
+
+        if (host->arrival
+            && (chosen < 0 || host_has_pa(host)
+                || !host_has_pa(&w->hosts[chosen]))) {
+            chosen = n;
+        }
+    }
+    return chosen;
+}
+
 static void
 work_out_hosts(struct outcome *o)
 {
+    int chosen = choose_host(o->w);
     struct eth_addr mac;
 
     for (int n = 0; n < N_HOSTS; n++) {
         const struct n_host *host = &o->w->hosts[n];
 
         if (!host->arrival) {
+            continue;
+        }
+        if (n != chosen) {
+            if (host->n_ips) {
+                must_complain(o, ROW_PHYSICAL_SWITCH, n, "name",
+                              DIAG_OTHER_HOST);
+            }
             continue;
         }
         for (size_t i = 0; i < host->n_ips; i++) {
@@ -1174,25 +1213,15 @@ compare_ports(const struct outcome *o, const struct rules *rules)
 static void
 compare_host(const struct outcome *o, const struct rules *rules)
 {
-    int chosen = -1;
+    int chosen = choose_host(o->w);
 
-    FOR_EACH_BY_ARRIVAL (n, o->w, ROW_PHYSICAL_SWITCH, hosts) {
-        const struct n_host *host = &o->w->hosts[n];
-        struct in6_addr pa;
-
-        if (chosen < 0) {
-            chosen = n;
-        }
-        if ((host->n_ips > 0 && addr_parse(host->ips[0], &pa))
-            || (host->n_ips > 1 && addr_parse(host->ips[1], &pa))) {
-            chosen = n;
-            break;
-        }
-    }
     if (chosen >= 0) {
         struct uuid row = row_id(ROW_PHYSICAL_SWITCH, chosen);
-        struct eth_addr mac = addr_mac_from_name("host");
+        char name[16];
+        struct eth_addr mac;
 
+        snprintf(name, sizeof name, "host%d", chosen);
+        mac = addr_mac_from_name(name);
         ck_assert(uuid_equals(&rules->physical_switch, &row));
         addr_mac_parse(o->w->hosts[chosen].mac, &mac);
         ck_assert(!memcmp(&mac, &rules->router_mac, sizeof mac));

@@ -931,6 +931,37 @@ START_TEST(host_with_bad_addresses)
 }
 END_TEST
 
+START_TEST(the_host_row_that_counts_depends_on_no_order)
+{
+    const char *own[] = { OWN_PA };
+    const char *other[] = { "192.168.9.9" };
+    struct uuid second = row_id(ROW_PHYSICAL_SWITCH, 2);
+    struct in6_addr other_pa = ip("192.168.9.9");
+
+    /* Of several with PAs the first by name, "host1". */
+    feed_host(&f, 2, other, 1, "00:aa:00:00:00:02");
+    feed_settle(&f);
+    check_diag(ROW_PHYSICAL_SWITCH, 2, "Physical_Switch", "name",
+               DIAG_OTHER_HOST, "\"host2\" is not this host's");
+    check_setup_mappings(0);
+
+    /* Or that with the host's own name. */
+    policy_set_host_name(f.policy, "host2");
+    feed_settle(&f);
+    check_diag(ROW_PHYSICAL_SWITCH, 1, "Physical_Switch", "name",
+               DIAG_OTHER_HOST, "\"host1\" is not this host's");
+    ck_assert(uuid_equals(&policy_rules(f.policy)->physical_switch, &second));
+    ck_assert(rules_owns_pa(policy_rules(f.policy), &other_pa));
+
+    /* But one without a PA is nobody's yet. */
+    feed_host(&f, 2, NULL, 0, "00:aa:00:00:00:02");
+    check_all_is_well();
+    feed_delete(&f, ROW_PHYSICAL_SWITCH, 2);
+    feed_host(&f, 1, own, 1, "");
+    check_all_is_well();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -976,6 +1007,7 @@ main(void)
         port_bound_to_a_subnet_in_no_network,
         port_names_that_mean_the_same,
         host_with_bad_addresses,
+        the_host_row_that_counts_depends_on_no_order,
     };
     Suite *suite = suite_create("policy");
     TCase *tc = tcase_create("all");
