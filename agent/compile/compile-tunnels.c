@@ -115,7 +115,7 @@ static void
 forward(struct compile_ctx *cx)
 {
     plan_add(cx->plan, TABLE_FORWARD, 100, 0,
-             plan_text(REG_ENCAP"=%d", SPACE_LOCAL),
+             plan_text(REG_ENCAP"=%#x", ENCAP_LOCAL),
              plan_text("resubmit(,%d)", TABLE_LOCAL));
     plan_add(cx->plan, TABLE_FORWARD, 0, 0, xstrdup(""),
              plan_text("resubmit(,%d)", TABLE_ENCAP));

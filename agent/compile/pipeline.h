@@ -71,14 +71,16 @@ enum pipeline_reg {
     XXREG_IDX_PA6 = 3,
 };
 
-/* REG_ENCAP: enum space_encap, and whether the PA is in REG_PA6. */
-enum { ENCAP_IPV6 = 0x10 };
+/* REG_ENCAP: zero if nothing was found, ENCAP_LOCAL for this host, or else
+ * enum space_encap, and whether the PA is in REG_PA6. */
+enum { ENCAP_IPV6 = 0x10, ENCAP_LOCAL = 0x20 };
 
 static inline uint32_t
 pipeline_encap(const struct space_where *where)
 {
-    return (where->encap != SPACE_LOCAL && !addr_is_ipv4(&where->pa)
-            ? where->encap | ENCAP_IPV6 : where->encap);
+    return (where->encap == SPACE_LOCAL ? ENCAP_LOCAL
+            : addr_is_ipv4(&where->pa) ? where->encap
+            : where->encap | ENCAP_IPV6);
 }
 
 /* Priority of the flows in the SPACE tables. */

@@ -233,10 +233,7 @@ stock_actions__(const struct space_entry *e, struct ofpbuf *actions)
     }
     switch (place_of(&e->where)) {
     case PLACE_LOCAL:
-        if (e->key.kind == SPACE_BY_MAC) {
-            stock_set_reg__(actions, REG_IDX_ENCAP, htonl(SPACE_LOCAL));
-        }
-        return;
+        break;
     case PLACE_IPV4:
         stock_set_reg__(actions, REG_IDX_PA, addr_to_ipv4(&e->where.pa));
         break;

@@ -9,9 +9,8 @@
  *   TABLE_SPACE_CA    reg0=VSID, xxreg3=CA     -> xreg4=MAC, where  (IPv6)
  *   TABLE_SPACE_MAC   reg0=VSID, dl_dst=MAC    -> where
  *
- * "Where" is reg3=PA or, IPv6, xxreg3=PA, and reg4=encapsulation.  For this
- * host it is nothing after a CA, whose local port is found by the MAC, and
- * reg4=0 after a MAC.
+ * "Where" is reg3=PA or, IPv6, xxreg3=PA, and reg4=encapsulation, see
+ * pipeline_encap().  The port of a local guest is found by its MAC.
  *
  * There may be a million, so a flow of each shape is encoded once, by the
  * library; a particular entry's message is a copy of that with its values

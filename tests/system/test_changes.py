@@ -11,8 +11,8 @@ from hnvlab import deliver
 from hnvlab.policy import Network, Subnet
 
 import world as w
-from wire import (Outer, arp_request, echo, is_arp_reply, is_echo,
-                  is_tunnelled, uplink_tap)
+from wire import (BROADCAST, Outer, arp_request, echo, is_arp_reply,
+                  is_echo, is_tunnelled, uplink_tap)
 
 OTHER_ROUTER_MAC = "02:00:5e:00:00:aa"
 
@@ -101,6 +101,24 @@ def test_a_deleted_mapping_is_unknown_at_once(world):
                       seq=22))
         first = Outer(uplink.expect(is_tunnelled, "fence", outgoing=True))
         assert is_echo(first.inner, seq=22)
+
+
+def test_a_deleted_mapping_of_a_local_guest_is_unknown_as_well(world):
+    """Its port is still there."""
+    world.transact("h1", {"op": "delete", "table": "Ucast_Macs_Remote",
+                          "where": [["MAC", "==", w.mac("a2")]]})
+    with world.tap("a1") as tap, world.tap("a2") as other:
+        tap.send(arp_request(w.mac("a1"), w.ca("a1"), w.ca("a2")),
+                 arp_request(w.mac("a1"), w.ca("a1"), w.ca("a4")))
+        before = tap.until(lambda p: is_arp_reply(p, w.ca("a4")), "fence")
+        assert not [p for p in before if is_arp_reply(p)]
+
+        tap.send(echo(w.mac("a1"), w.mac("a2"), w.ca("a1"), w.ca("a2"),
+                      seq=23),
+                 echo(w.mac("a1"), BROADCAST, w.ca("a1"), "10.1.1.255",
+                      seq=24))
+        before = other.until(lambda p: is_echo(p, seq=24), "fence")
+        assert not [p for p in before if is_echo(p, seq=23)]
 
 
 def test_a_changed_address_takes_the_place_of_the_old(world):
