@@ -2,6 +2,7 @@
 
 #include <config.h>
 #include "agent.h"
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "compile/pipeline.h"
 #include "db/db.h"
 #include "host/host.h"
+#include "lockfile.h"
 #include "make-dirs.h"
 #include "model/policy.h"
 #include "openvswitch/dynamic-string.h"
@@ -41,6 +43,7 @@ struct pending_cfg {
 struct agent {
     const struct options *options;
     long long int host_deadline_ms;
+    struct lockfile *run_dir_lock;
 
     struct db_server *db;
     bool serving;               /* Databases are open. */
@@ -81,18 +84,40 @@ for_each_space(void (*cb)(const struct space_entry *, void *aux), void *aux,
     policy_for_each_space(agent->policy, cb, aux);
 }
 
+/* Makes the folder of the databases' socket, which is one agent's at a time:
+ * the socket would be whose agent came last. */
+static struct lockfile *
+take_run_dir(const char *dir)
+{
+    struct lockfile *lock;
+
+    int error = make_dirs(dir);
+    if (error) {
+        VLOG_FATAL("%s: cannot create this folder for the databases' socket "
+                   "(%s); create it or name another with --run-dir",
+                   dir, ovs_strerror(error));
+    }
+
+    char *name = xasprintf("%s/hnv-agent", dir);
+    error = lockfile_lock(name, &lock);
+    if (error == EAGAIN) {
+        VLOG_FATAL("%s: another hnv-agent has its databases' socket here; "
+                   "stop it or name another folder with --run-dir", dir);
+    } else if (error) {
+        VLOG_FATAL("%s: cannot lock this folder for the databases' socket "
+                   "(%s); make it writable or name another with --run-dir",
+                   dir, ovs_strerror(error));
+    }
+    free(name);
+    return lock;
+}
+
 struct agent *
 agent_create(const struct options *options)
 {
     struct agent *agent = xzalloc(sizeof *agent);
 
-    int error = make_dirs(options->run_dir);
-    if (error) {
-        VLOG_FATAL("%s: cannot create this folder for the databases' socket "
-                   "(%s); create it or name another with --run-dir",
-                   options->run_dir, ovs_strerror(error));
-    }
-
+    agent->run_dir_lock = take_run_dir(options->run_dir);
     agent->options = options;
     agent->host_deadline_ms = time_msec() + HOST_WAIT_MS;
     agent->db = db_server_create();
@@ -119,6 +144,7 @@ agent_destroy(struct agent *agent)
         host_destroy(agent->host);
         diag_set_uninit(&agent->compile_diags);
         sset_destroy(&agent->remotes);
+        lockfile_unlock(agent->run_dir_lock);
         free(agent);
     }
 }

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The agent stops, crashes, restarts; the switch restarts: what must hold."""
 
+import os
 import re
 import signal
+import subprocess
 import time
 
 import pytest
 
-from hnvlab import deliver
+from hnvlab import deliver, netns
 
 import world as w
 from wire import echo, is_echo
@@ -187,3 +189,18 @@ def test_flows_that_somebody_else_takes_away_come_back(world, command):
     w.forget_cached(world.lab.host("h1"))
     world.ping("a1", w.ca("a2"))
     world.ping("a1", w.ca("a3"))
+
+
+def test_a_second_agent_leaves_the_first_ones_socket_alone(world, tmp_path):
+    first = agent(world)
+    words = [word for word in first.args
+             if word.startswith(("--run-dir", "--ovsdb"))]
+    env = {**os.environ, **first.env}
+    run = subprocess.run(
+        netns.command(first.namespace, [first.args[0], *words,
+                                        f"--db-dir={tmp_path}",
+                                        f"--unixctl={tmp_path}/ctl"]),
+        env=env, capture_output=True, text=True, timeout=30)
+    assert run.returncode
+    assert "another hnv-agent has its databases' socket here" in run.stderr
+    world.rows("h1", "Global", ["next_cfg"])
