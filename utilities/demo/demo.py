@@ -39,7 +39,12 @@ TENANTS = (("contoso", policies.CONTOSO), ("fabrikam", policies.FABRIKAM))
 def main():
     args = parse_arguments()
     if args.policies:
-        policies.write_all(args.policies)
+        try:
+            policies.write_all(args.policies)
+        except OSError as e:
+            print(f"hnv-demo: --policies {args.policies}: {e.strerror}",
+                  file=sys.stderr)
+            return 1
         return 0
     for sig in labs.ENDING_SIGNALS:
         signal.signal(sig, _interrupt)
