@@ -107,6 +107,7 @@ EXTRA_DIST += \
 	tests/system/test_lab.py \
 	tests/system/test_ovsdb_clients.py \
 	tests/system/test_ovsdb_kill.py \
+	tests/system/test_punt.py \
 	tests/system/test_restart.py \
 	tests/system/wire.py \
 	tests/system/world.py

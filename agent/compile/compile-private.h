@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include "compile/compile.h"
 #include "compile/pipeline.h"
+#include "compile/punt.h"
 #include "host/host-view.h"
 #include "model/rules.h"
 #include "plan/plan.h"
@@ -53,10 +54,14 @@ ofp_port_t compile_tunnel_port(const struct compile_ctx *, enum space_encap);
 char *compile_tunnel_actions(const struct compile_ctx *, enum space_encap,
                              bool over_ipv6);
 
+/* Actions, for the caller to free, that hand a packet to the agent. */
+char *compile_punt(enum punt_kind);
+
 void compile_ports(struct compile_ctx *);      /* ADMIT, LOCAL, DELIVER. */
 void compile_resolve(struct compile_ctx *);    /* RESOLVE, ARP_REPLY. */
 void compile_routes(struct compile_ctx *);     /* ROUTE, ROUTED. */
 void compile_flood(struct compile_ctx *);      /* FLOOD, FLOOD_LOCAL. */
 void compile_tunnels(struct compile_ctx *);    /* DECAP, FORWARD, ENCAP. */
+void compile_punts(struct compile_ctx *);      /* PUNT. */
 
 #endif /* compile/compile-private.h */

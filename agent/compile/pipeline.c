@@ -11,6 +11,7 @@ static const char *const table_names[] = {
     [TABLE_RESOLVE] = "RESOLVE",
     [TABLE_ROUTE] = "ROUTE",
     [TABLE_ROUTED] = "ROUTED",
+    [TABLE_PUNT] = "PUNT",
     [TABLE_SPACE_CA] = "SPACE_CA",
     [TABLE_SPACE_MAC] = "SPACE_MAC",
     [TABLE_ARP_REPLY] = "ARP_REPLY",

@@ -32,6 +32,7 @@ enum pipeline_table {
     TABLE_RESOLVE     = 20,     /* What a guest's packet asks for. */
     TABLE_ROUTE       = 30,     /* Destination prefix -> its subnet. */
     TABLE_ROUTED      = 32,     /* MACs and TTL of a routed packet. */
+    TABLE_PUNT        = 35,     /* To the agent; see compile/punt.h. */
     TABLE_SPACE_CA    = 40,     /* VSID, CA -> MAC, where.  Mappings. */
     TABLE_SPACE_MAC   = 42,     /* VSID, MAC -> where.  Mappings. */
     TABLE_ARP_REPLY   = 50,     /* The ARP answer, from what was found. */
@@ -57,6 +58,7 @@ enum pipeline_table {
                                  * from. */
 #define REG_OUT_PORT "reg6"     /* Found: local port. */
 #define REG_PART     "reg7"     /* Part of a long list of copies. */
+#define REG_PUNT     "reg10"    /* In TABLE_PUNT: enum punt_kind. */
 #define REG_MAC      "xreg4"    /* Found: MAC, in the low 48 bits; zero if
                                  * nothing was found. */
 
@@ -66,6 +68,7 @@ enum pipeline_reg {
     REG_IDX_CA = 2,
     REG_IDX_PA = 3,
     REG_IDX_ENCAP = 4,
+    REG_IDX_PUNT = 10,
     XREG_IDX_MAC = 4,
     XXREG_IDX_CA6 = 3,
     XXREG_IDX_PA6 = 3,

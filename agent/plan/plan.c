@@ -27,6 +27,7 @@ plan_destroy(struct plan *plan)
             plan_flow_uninit(&plan->flows[i]);
         }
         free(plan->flows);
+        free(plan->meters);
         free(plan);
     }
 }
@@ -59,6 +60,50 @@ plan_add(struct plan *plan, uint8_t table, uint16_t priority,
     };
 }
 
+void
+plan_add_meter(struct plan *plan, uint32_t meter)
+{
+    if (plan->n_meters >= plan->allocated_meters) {
+        plan->meters = x2nrealloc(plan->meters, &plan->allocated_meters,
+                                  sizeof *plan->meters);
+    }
+    plan->meters[plan->n_meters++] = meter;
+}
+
+static int
+compare_meters(const void *a_, const void *b_)
+{
+    const uint32_t *a = a_;
+    const uint32_t *b = b_;
+
+    return *a < *b ? -1 : *a > *b;
+}
+
+bool
+plan_has_meter(const struct plan *plan, uint32_t meter)
+{
+    return (plan->n_meters
+            && bsearch(&meter, plan->meters, plan->n_meters, sizeof meter,
+                       compare_meters));
+}
+
+static void
+sort_meters(struct plan *plan)
+{
+    size_t n = 0;
+
+    if (plan->n_meters) {
+        qsort(plan->meters, plan->n_meters, sizeof *plan->meters,
+              compare_meters);
+    }
+    for (size_t i = 0; i < plan->n_meters; i++) {
+        if (!n || plan->meters[n - 1] != plan->meters[i]) {
+            plan->meters[n++] = plan->meters[i];
+        }
+    }
+    plan->n_meters = n;
+}
+
 static int
 compare_flows(const void *a, const void *b)
 {
@@ -70,6 +115,7 @@ plan_sort(struct plan *plan)
 {
     size_t n = 0;
 
+    sort_meters(plan);
     if (plan->n) {
         qsort(plan->flows, plan->n, sizeof *plan->flows, compare_flows);
     }

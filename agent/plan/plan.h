@@ -10,10 +10,14 @@
  * operator sees, and what two plans are compared by; the switch stage turns
  * the flows that changed, and only those, into OpenFlow.
  *
+ * A plan has meters, too, which flows of it name: each has a number, and all
+ * have the same rate.
+ *
  * Mappings are not in a plan, see model/space.h.
  *
  * Invariants, once plan_sort() was called: flows are in order of table,
- * descending priority, and match, and no two are equal in all three.
+ * descending priority, and match, and no two are equal in all three; meters
+ * are in ascending order, each once.
  *
  * Ownership: a plan owns its flows.
  * Threads: built by one thread, then constant and free to share. */
@@ -35,6 +39,8 @@ struct plan_flow {
 struct plan {
     struct plan_flow *flows;
     size_t n, allocated;
+    uint32_t *meters;
+    size_t n_meters, allocated_meters;
 };
 
 struct plan *plan_create(void);
@@ -45,6 +51,9 @@ void plan_destroy(struct plan *);
 void plan_add(struct plan *, uint8_t table, uint16_t priority,
               uint64_t cookie, char *match, char *actions);
 char *plan_text(const char *format, ...) OVS_PRINTF_FORMAT(1, 2);
+
+void plan_add_meter(struct plan *, uint32_t meter);
+bool plan_has_meter(const struct plan *, uint32_t meter);
 
 /* Puts the flows in order.  Two equal flows are a fault of the compiler, not
  * of the policy; the second is dropped and true returned, so that the caller

@@ -10,6 +10,8 @@ agent_libhnv_la_SOURCES += \
 	agent/switch/link.c \
 	agent/switch/notes.c \
 	agent/switch/notes.h \
+	agent/switch/punt.c \
+	agent/switch/punt.h \
 	agent/switch/readback.c \
 	agent/switch/readback.h \
 	agent/switch/space-stock.c \

@@ -107,9 +107,12 @@ encode_bundle_add(uint32_t bundle_id, const struct ofpbuf *msg,
 }
 
 struct ofpbuf *
-encode_match_fragments(enum ofp_version version)
+encode_config(enum ofp_version version)
 {
-    struct ofputil_switch_config config = { .frag = OFPUTIL_FRAG_NX_MATCH };
+    struct ofputil_switch_config config = {
+        .frag = OFPUTIL_FRAG_NX_MATCH,
+        .miss_send_len = UINT16_MAX,
+    };
 
     return ofputil_encode_set_config(&config, version);
 }

@@ -31,8 +31,9 @@ struct ofpbuf *encode_remove(uint8_t table, uint16_t priority,
                              const struct minimatch *, enum ofp_version);
 
 /* A switch left to itself lets no flow see the ports or the ICMP type of a
- * first fragment; this makes it. */
-struct ofpbuf *encode_match_fragments(enum ofp_version);
+ * first fragment, and hands this kind of connection no packets; this makes it
+ * do both. */
+struct ofpbuf *encode_config(enum ofp_version);
 
 /* Asks to be told when somebody else changes or deletes flows.  Not when flows
  * are added: the switch would tell of each of ours, too, if only in brief. */

@@ -20,6 +20,7 @@
 #include "switch/channel.h"
 #include "switch/encode.h"
 #include "switch/notes.h"
+#include "switch/punt.h"
 #include "switch/readback.h"
 #include "switch/space-stock.h"
 #include "timeval.h"
@@ -117,6 +118,12 @@ struct switch_link {
     struct plan *wanted;
     struct plan *sent;
 
+    /* Packets. */
+    void (*punt_cb)(const struct punt *, void *aux);
+    void *punt_aux;
+    uint64_t n_punts[N_PUNT_KINDS];
+    uint64_t n_packet_outs;
+
     /* Keys whose flows go with the next flush, unless they are back. */
     struct space_key *removals;
     size_t n_removals, allocated_removals;
@@ -166,10 +173,14 @@ static void link_take_dump__(struct switch_link *, struct ofpbuf *);
 static void link_take_barrier__(struct switch_link *, ovs_be32 xid);
 static void link_take_error__(struct switch_link *, const struct ofp_header *);
 static void link_take_update__(struct switch_link *, struct ofpbuf *);
+static void link_take_packet__(struct switch_link *,
+                               const struct ofp_header *);
 static void link_trouble__(struct switch_link *, char *why);
 static void link_send_space__(struct switch_link *, const struct space_key *);
 static void link_send_pending__(struct switch_link *);
 static void link_send_changes__(struct switch_link *, const struct changes *);
+static void link_make_meters__(struct switch_link *, const struct plan *had);
+static void link_drop_meters__(struct switch_link *, const struct plan *had);
 static void link_send_barrier__(struct switch_link *, bool ends_repair);
 static void link_adopt_sent__(struct switch_link *);
 
@@ -365,6 +376,29 @@ switch_is_congested(const struct switch_link *sw)
     return channel_queued_bytes(sw->channel) > CONGESTED_BYTES;
 }
 
+void
+switch_set_punt_cb(struct switch_link *sw,
+                   void (*cb)(const struct punt *, void *aux), void *aux)
+{
+    sw->punt_cb = cb;
+    sw->punt_aux = aux;
+}
+
+void
+switch_packet_out(struct switch_link *sw, const void *packet, size_t size,
+                  ofp_port_t in_port, const char *actions)
+{
+    if (link_is_up__(sw)) {
+        struct ofpbuf *msg = punt_encode_packet_out(
+            packet, size, in_port, actions, channel_version(sw->channel));
+
+        if (msg) {
+            channel_send(sw->channel, msg);
+            sw->n_packet_outs++;
+        }
+    }
+}
+
 const struct plan *
 switch_plan(const struct switch_link *sw)
 {
@@ -383,7 +417,8 @@ link_prepare__(struct switch_link *sw)
 
     sw->watch_xid = oh->xid;
     sw->watch_paused = false;
-    channel_send(sw->channel, encode_match_fragments(version));
+    channel_send(sw->channel, encode_config(version));
+    channel_send(sw->channel, punt_encode_format(version));
     channel_send(sw->channel, watch);
 }
 
@@ -472,6 +507,7 @@ link_repair__(struct switch_link *sw)
         } else if (!sw->plan_repaired) {
             struct changes changes;
 
+            link_make_meters__(sw, NULL);
             changes_init(&changes, channel_version(sw->channel));
             readback_compare(sw->readback, sw->wanted, &changes);
             link_send_changes__(sw, &changes);
@@ -518,11 +554,13 @@ link_send_pending__(struct switch_link *sw)
         struct plan_delta *delta = plan_diff(sw->sent, sw->wanted);
         struct changes changes;
 
+        link_make_meters__(sw, sw->sent);
         changes_init(&changes, channel_version(sw->channel));
         changes_add_delta(&changes, delta);
         link_send_changes__(sw, &changes);
         changes_uninit(&changes);
         plan_delta_destroy(delta);
+        link_drop_meters__(sw, sw->sent);
         link_adopt_sent__(sw);
     }
 
@@ -533,6 +571,32 @@ link_send_pending__(struct switch_link *sw)
     free(sw->removals);
     sw->removals = NULL;
     sw->allocated_removals = 0;
+}
+
+/* Meters of the wanted plan that 'had', or NULL, did not have, before the
+ * first flow that names them; and the other way round. */
+static void
+link_make_meters__(struct switch_link *sw, const struct plan *had)
+{
+    const struct plan *wanted = sw->wanted;
+
+    for (size_t i = 0; i < wanted->n_meters; i++) {
+        if (!had || !plan_has_meter(had, wanted->meters[i])) {
+            punt_send_meter(sw->channel, wanted->meters[i]);
+            sw->unfenced = true;
+        }
+    }
+}
+
+static void
+link_drop_meters__(struct switch_link *sw, const struct plan *had)
+{
+    for (size_t i = 0; had && i < had->n_meters; i++) {
+        if (!plan_has_meter(sw->wanted, had->meters[i])) {
+            punt_send_meter_removal(sw->channel, had->meters[i]);
+            sw->unfenced = true;
+        }
+    }
 }
 
 static void
@@ -685,11 +749,26 @@ link_take__(struct switch_link *sw, struct ofpbuf *msg)
         link_take_barrier__(sw, oh->xid);
     } else if (type == OFPTYPE_FLOW_MONITOR_STATS_REPLY) {
         link_take_update__(sw, msg);
+    } else if (type == OFPTYPE_PACKET_IN) {
+        link_take_packet__(sw, oh);
     } else if (type == OFPTYPE_ERROR) {
         link_take_error__(sw, oh);
     }
     /* The rest is of no interest: answers to bundle control that say yes,
-     * packets and events that this agent did not ask for. */
+     * events that this agent did not ask for. */
+}
+
+static void
+link_take_packet__(struct switch_link *sw, const struct ofp_header *oh)
+{
+    struct punt punt;
+
+    if (punt_decode(oh, &punt)) {
+        sw->n_punts[punt.kind]++;
+        if (sw->punt_cb) {
+            sw->punt_cb(&punt, sw->punt_aux);
+        }
+    }
 }
 
 static void
@@ -788,7 +867,9 @@ link_take_error__(struct switch_link *sw, const struct ofp_header *oh)
     const struct note *note = link_find_note__(sw, oh->xid);
     const char *name = error ? ofperr_to_string(error) : "unknown error";
 
-    if (oh->xid == sw->watch_xid) {
+    if (error == OFPERR_OFPMMFC_METER_EXISTS) {
+        /* It is made right by the next message, see punt_send_meter(). */
+    } else if (oh->xid == sw->watch_xid) {
         VLOG_INFO("%s: the switch does not tell of flows that others change "
                   "(%s); they are noticed when it is read back",
                   channel_target(sw->channel), name);
@@ -911,6 +992,11 @@ switch_format_status(const struct switch_link *sw, struct ds *s)
                       sw->readback_flows, sw->readback_missing,
                       sw->readback_ms);
     }
+    for (int kind = 0; kind < N_PUNT_KINDS; kind++) {
+        ds_put_format(s, "packets taken, %s: %"PRIu64"\n",
+                      punt_kind_to_string(kind), sw->n_punts[kind]);
+    }
+    ds_put_format(s, "packets sent: %"PRIu64"\n", sw->n_packet_outs);
     ds_put_format(s, "errors: %u\n", sw->n_errors);
     if (sw->last_error) {
         ds_put_format(s, "last error: the switch %s\n", sw->last_error);

@@ -17,8 +17,12 @@
  * Threads: one, the one that runs the main loop. */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include "compile/punt.h"
+#include "flow.h"
 #include "model/space.h"
+#include "openvswitch/ofp-port.h"
 
 struct ds;
 struct plan;
@@ -57,6 +61,27 @@ void switch_set_plan(struct switch_link *, struct plan *);
  * switch_acked() reaches once the switch holds all of it. */
 uint64_t switch_flush(struct switch_link *);
 uint64_t switch_acked(const struct switch_link *);
+
+/* A packet that a flow handed to the agent. */
+struct punt {
+    enum punt_kind kind;
+    const void *packet;         /* Whole, from its Ethernet header on. */
+    size_t size;                /* In bytes. */
+    struct flow flow;           /* Only what is not in the packet: port,
+                                 * registers, metadata, tunnel. */
+};
+
+/* Has 'cb' called for each such packet, from within switch_run().  'punt' and
+ * the packet are the caller's. */
+void switch_set_punt_cb(struct switch_link *,
+                        void (*cb)(const struct punt *, void *aux),
+                        void *aux);
+
+/* Has the switch do 'actions', in the syntax of ovs-ofctl(8), with a packet
+ * that it takes for one from 'in_port', which may be OFPP_CONTROLLER.  Without
+ * a session nothing happens. */
+void switch_packet_out(struct switch_link *, const void *packet, size_t size,
+                       ofp_port_t in_port, const char *actions);
 
 /* True if so much waits to be sent that the caller should let it drain before
  * it asks for more. */

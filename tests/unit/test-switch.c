@@ -17,8 +17,10 @@
 #include "openvswitch/ofp-bundle.h"
 #include "openvswitch/ofp-errors.h"
 #include "openvswitch/ofp-flow.h"
+#include "openvswitch/ofp-meter.h"
 #include "openvswitch/ofp-monitor.h"
 #include "openvswitch/ofp-msgs.h"
+#include "openvswitch/ofp-switch.h"
 #include "openvswitch/ofp-util.h"
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/poll-loop.h"
@@ -182,6 +184,8 @@ struct fake {
     int refuse_table;           /* Flows in this table are refused, or -1. */
     bool drop_barriers;
     bool sees_fragments;        /* It was told to. */
+    bool gives_registers;       /* Likewise, along with packets. */
+    bool meters[8];             /* By number: it is there. */
     bool watched;               /* Likewise, to tell of others' changes. */
     bool no_monitor;            /* It cannot. */
     bool hold_dump;             /* Keep the answer to a dump for later. */
@@ -394,6 +398,28 @@ fake_bundle_control(struct fake *fake, const struct ofp_header *oh)
     return error;
 }
 
+/* A new meter is made, refused if it is there, and then made right. */
+static enum ofperr
+fake_meter_mod(struct fake *fake, const struct ofp_header *oh)
+{
+    struct ofputil_meter_mod mod;
+    struct ofpbuf bands;
+
+    ofpbuf_init(&bands, 64);
+    ck_assert_int_eq(ofputil_decode_meter_mod(oh, &mod, &bands), 0);
+    ofpbuf_uninit(&bands);
+    ck_assert_uint_lt(mod.meter.meter_id, ARRAY_SIZE(fake->meters));
+
+    bool *there = &fake->meters[mod.meter.meter_id];
+
+    if (mod.command == OFPMC13_ADD && *there) {
+        return OFPERR_OFPMMFC_METER_EXISTS;
+    }
+    ck_assert(mod.command != OFPMC13_MODIFY || *there);
+    *there = mod.command != OFPMC13_DELETE;
+    return 0;
+}
+
 static enum ofperr
 fake_handle(struct fake *fake, const struct ofp_header *oh)
 {
@@ -424,7 +450,15 @@ fake_handle(struct fake *fake, const struct ofp_header *oh)
     } else if (type == OFPTYPE_FLOW_STATS_REQUEST) {
         fake_dump(fake, oh);
     } else if (type == OFPTYPE_SET_CONFIG) {
-        fake->sees_fragments = true;
+        struct ofputil_switch_config config;
+
+        ck_assert_int_eq(ofputil_decode_set_config(oh, &config), 0);
+        ck_assert_int_eq(config.miss_send_len, UINT16_MAX);
+        fake->sees_fragments = config.frag == OFPUTIL_FRAG_NX_MATCH;
+    } else if (type == OFPTYPE_SET_PACKET_IN_FORMAT) {
+        fake->gives_registers = true;
+    } else if (type == OFPTYPE_METER_MOD) {
+        return fake_meter_mod(fake, oh);
     } else if (type == OFPTYPE_FLOW_MONITOR_STATS_REQUEST) {
         if (fake->no_monitor) {
             return OFPERR_OFPBRC_BAD_STAT;
@@ -1186,7 +1220,42 @@ START_TEST(the_switch_is_told_to_see_fragments_and_to_tell)
     switch_set_plan(f.sw, make_plan(1, 0));
     fixture_flush(&f);
     ck_assert(f.fake.sees_fragments);
+    ck_assert(f.fake.gives_registers);
     ck_assert(f.fake.watched);
+    fixture_uninit(&f);
+}
+END_TEST
+
+static struct plan *
+make_metered_plan(uint32_t meter1, uint32_t meter2)
+{
+    struct plan *plan = plan_create();
+
+    plan_add_meter(plan, meter2);
+    plan_add_meter(plan, meter1);
+    plan_add_meter(plan, meter2);
+    ck_assert(!plan_sort(plan));
+    ck_assert_uint_eq(plan->n_meters, 2);
+    return plan;
+}
+
+START_TEST(meters_come_and_go_with_the_plan)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    f.fake.meters[1] = true;    /* Of an agent that was here before. */
+    switch_set_plan(f.sw, make_metered_plan(1, 2));
+    fixture_flush(&f);
+    ck_assert(f.fake.meters[1] && f.fake.meters[2]);
+
+    switch_set_plan(f.sw, make_metered_plan(2, 3));
+    fixture_flush(&f);
+    ck_assert(!f.fake.meters[1] && f.fake.meters[2] && f.fake.meters[3]);
+
+    /* None of this was trouble. */
+    fixture_run_for(&f, 50);
+    ck_assert_uint_eq(f.fake.n_dumps, 1);
     fixture_uninit(&f);
 }
 END_TEST
@@ -1462,6 +1531,7 @@ main(void)
     tcase_add_test(session, a_plan_is_one_bundle);
     tcase_add_test(session,
                    the_switch_is_told_to_see_fragments_and_to_tell);
+    tcase_add_test(session, meters_come_and_go_with_the_plan);
     tcase_add_test(session, a_switch_that_cannot_tell_is_no_trouble);
     tcase_add_test(session, what_somebody_else_deletes_comes_back);
     tcase_add_test(session, own_changes_are_no_trouble);

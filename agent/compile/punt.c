@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "compile/punt.h"
+
+static const char *const kind_names[N_PUNT_KINDS] = {
+    [PUNT_NONE] = "unknown",
+};
+
+const char *
+punt_kind_to_string(enum punt_kind kind)
+{
+    return kind_names[kind];
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef COMPILE_PUNT_H
+#define COMPILE_PUNT_H 1
+
+/* Packets that a flow hands to the agent, because no flow can answer them.
+ *
+ * A flow says what is to be done with the packet in REG_PUNT and goes to
+ * TABLE_PUNT.  That has a flow per port, with a meter of its own: one guest's
+ * packets keep nobody else's from being answered.  Registers come along. */
+
+#include <stdint.h>
+
+/* The "userdata" of these "controller" actions, to tell them from others'. */
+#define PUNT_USERDATA 0x68
+
+/* What is to be done with the packet, in REG_PUNT. */
+enum punt_kind {
+    PUNT_NONE,                  /* Of a flow that is none of ours. */
+};
+#define N_PUNT_KINDS (PUNT_NONE + 1)
+
+/* A word for people; never NULL. */
+const char *punt_kind_to_string(enum punt_kind);
+
+/* Rate of a guest port's meter, whose number is that of the port.  What is
+ * over it the switch drops and counts. */
+enum {
+    PUNT_PACKETS_PER_SECOND = 100,
+    PUNT_BURST_PACKETS = 100,
+};
+
+#endif /* compile/punt.h */
