@@ -24,6 +24,7 @@ EXTRA_DIST += tests/unit/policy-feed.h tests/unit/unit.h
 
 # Scenarios: a folder each, with about.txt to say what must hold.
 SCENARIOS = \
+	tests/scenarios/ipv6/result.want \
 	tests/scenarios/moved/result.want \
 	tests/scenarios/one-host/result.want \
 	tests/scenarios/overlap/result.want \
@@ -37,6 +38,9 @@ SCENARIOS = \
 TESTS += $(SCENARIOS)
 EXTRA_DIST += \
 	$(SCENARIOS) \
+	tests/scenarios/ipv6/about.txt \
+	tests/scenarios/ipv6/host.txt \
+	tests/scenarios/ipv6/policy.json \
 	tests/scenarios/moved/about.txt \
 	tests/scenarios/moved/host.txt \
 	tests/scenarios/moved/policy-1.json \
@@ -103,14 +107,17 @@ EXTRA_DIST += \
 	tests/system/test_changes.py \
 	tests/system/test_forwarding.py \
 	tests/system/test_host.py \
+	tests/system/test_ipv6_guests.py \
 	tests/system/test_ipv6_underlay.py \
 	tests/system/test_lab.py \
+	tests/system/test_nd.py \
 	tests/system/test_ovsdb_clients.py \
 	tests/system/test_ovsdb_kill.py \
 	tests/system/test_punt.py \
 	tests/system/test_restart.py \
 	tests/system/wire.py \
-	tests/system/world.py
+	tests/system/world.py \
+	tests/system/world_ipv6.py
 
 # Open vSwitch's own tests of a database server, against "--db-only".
 check-ovsdb-wire: all

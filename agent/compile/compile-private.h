@@ -29,13 +29,6 @@ struct compile_ctx {
     plan_add((CX)->plan, TABLE, PRIORITY, COOKIE, xstrdup(MATCH),    \
              xstrdup(ACTIONS))
 
-/* True for what the stock pipeline forwards: so far, IPv4. */
-static inline bool
-prefix_is_compiled(const struct rules_prefix *prefix)
-{
-    return addr_is_ipv4(&prefix->net.addr);
-}
-
 /* Match on whose packets the router sends into 'subnet', and for whom its
  * gateway is there: all of the network's; with the network's router switched
  * off the subnet's own, whose guests may send everything to the gateway. */
@@ -57,8 +50,22 @@ char *compile_tunnel_actions(const struct compile_ctx *, enum space_encap,
 /* Actions, for the caller to free, that hand a packet to the agent. */
 char *compile_punt(enum punt_kind);
 
+/* Flows of 'table' that give a packet to whoever has its destination MAC in
+ * the subnet, or to all. */
+void compile_to_macs(struct compile_ctx *, enum pipeline_table);
+
+/* Flows of 'table', where a question is answered with REG_MAC, that keep a
+ * guest from hearing its own MAC. */
+void compile_no_reply_to_owner(struct compile_ctx *, enum pipeline_table);
+
+/* Answers a subnet's guests who ping the router by its link-local address. */
+void compile_link_local_ping(struct compile_ctx *,
+                             const struct rules_subnet *,
+                             const struct in6_addr *);
+
 void compile_ports(struct compile_ctx *);      /* ADMIT, LOCAL, DELIVER. */
 void compile_resolve(struct compile_ctx *);    /* RESOLVE, ARP_REPLY. */
+void compile_nd(struct compile_ctx *);         /* ND and all its kin. */
 void compile_routes(struct compile_ctx *);     /* ROUTE, ROUTED. */
 void compile_flood(struct compile_ctx *);      /* FLOOD, FLOOD_LOCAL. */
 void compile_tunnels(struct compile_ctx *);    /* DECAP, FORWARD, ENCAP. */

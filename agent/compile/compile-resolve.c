@@ -39,9 +39,10 @@ arp_reply(struct compile_ctx *cx)
 }
 
 /* A guest that asks for its own address, to find out whether somebody else has
- * it (RFC 5227) or to announce it, must not hear its own MAC in answer. */
-static void
-no_arp_reply_to_owner(struct compile_ctx *cx)
+ * it (RFC 5227, RFC 4862) or to announce it, must not hear its own MAC in
+ * answer. */
+void
+compile_no_reply_to_owner(struct compile_ctx *cx, enum pipeline_table table)
 {
     for (size_t i = 0; i < cx->n_ports; i++) {
         const struct bound_port *bound = &cx->ports[i];
@@ -49,7 +50,7 @@ no_arp_reply_to_owner(struct compile_ctx *cx)
         if (bound->state != PORT_ACTIVE) {
             continue;
         }
-        plan_add(cx->plan, TABLE_ARP_REPLY, 90, row_cookie(&bound->port->row),
+        plan_add(cx->plan, table, 90, row_cookie(&bound->port->row),
                  plan_text(REG_MAC"=%#"PRIx64",in_port=%"PRIu32,
                            eth_addr_to_uint64(bound->iface->mac),
                            bound->iface->ofport),
@@ -71,39 +72,76 @@ gateway_arp(struct compile_ctx *cx, const struct rules_subnet *subnet,
                        TABLE_ARP_REPLY));
 }
 
-/* Turns what 'kind' matches around. */
+/* How an echo request and its reply look, by family (RFC 792, RFC 4443).
+ * Later fragments have no ICMP header to change, and in IPv6 Open vSwitch does
+ * not say of which protocol they are; the guest puts the answer together
+ * again. */
+struct echo {
+    const char *src, *dst;
+    const char *request;        /* Match. */
+    const char *reply;          /* Action. */
+    const char *fragment;       /* Match. */
+};
+
+static const struct echo echo_ipv4 = {
+    .src = "ip_src", .dst = "ip_dst",
+    .request = "icmp,icmp_type=8,icmp_code=0",
+    .reply = "set_field:0->icmp_type,",
+    .fragment = "icmp,ip_frag=later",
+};
+static const struct echo echo_ipv6 = {
+    .src = "ipv6_src", .dst = "ipv6_dst",
+    .request = "icmp6,icmp_type=128,icmp_code=0",
+    .reply = "set_field:129->icmpv6_type,",
+    .fragment = "ipv6,nw_proto=44,ip_frag=later",
+};
+
+/* Turns what 'kind' matches around, for those whom 'who' matches. */
 static void
 turn_around(struct compile_ctx *cx, const struct rules_subnet *subnet,
-            ovs_be32 gateway, const char *kind, const char *change)
+            const char *who, const struct in6_addr *gateway,
+            const struct echo *echo, const char *kind, const char *change)
 {
     struct eth_addr mac = cx->rules->router_mac;
-    char *who = compile_who(subnet);
+    char buf[ADDR_STRLEN];
 
+    addr_format(gateway, buf);
     plan_add(cx->plan, TABLE_RESOLVE, PRIORITY_GATEWAY_PING,
              row_cookie(&subnet->row),
-             plan_text("icmp,%s,dl_dst="ETH_ADDR_FMT",nw_dst="IP_FMT",%s",
-                       who, ETH_ADDR_ARGS(mac), IP_ARGS(gateway), kind),
+             plan_text("%s,%s,dl_dst="ETH_ADDR_FMT",%s=%s",
+                       kind, who, ETH_ADDR_ARGS(mac), echo->dst, buf),
              plan_text("move:eth_src->eth_dst,"
                        "set_field:"ETH_ADDR_FMT"->eth_src,"
-                       "move:ip_src->ip_dst,"
-                       "set_field:"IP_FMT"->ip_src,"
+                       "move:%s->%s,"
+                       "set_field:%s->%s,"
                        "%s"
                        "set_field:64->nw_ttl,"
                        "IN_PORT",
-                       ETH_ADDR_ARGS(mac), IP_ARGS(gateway), change));
-    free(who);
+                       ETH_ADDR_ARGS(mac), echo->src, echo->dst, buf,
+                       echo->src, change));
 }
 
-/* Answers an echo request (RFC 792).  The gateway of each subnet in the
- * network answers each of its guests.  Later fragments have no ICMP header to
- * change; the guest puts the answer together again. */
+/* Answers an echo request. */
 static void
 gateway_ping(struct compile_ctx *cx, const struct rules_subnet *subnet,
-             ovs_be32 gateway)
+             const char *who, const struct in6_addr *gateway)
 {
-    turn_around(cx, subnet, gateway, "icmp_type=8,icmp_code=0",
-                "set_field:0->icmp_type,");
-    turn_around(cx, subnet, gateway, "ip_frag=later", "");
+    const struct echo *echo = (addr_is_ipv4(gateway)
+                               ? &echo_ipv4 : &echo_ipv6);
+
+    turn_around(cx, subnet, who, gateway, echo, echo->request, echo->reply);
+    turn_around(cx, subnet, who, gateway, echo, echo->fragment, "");
+}
+
+void
+compile_link_local_ping(struct compile_ctx *cx,
+                        const struct rules_subnet *subnet,
+                        const struct in6_addr *link_local)
+{
+    char *who = xasprintf(REG_VSID"=%#"PRIx32, subnet->vsid);
+
+    gateway_ping(cx, subnet, who, link_local);
+    free(who);
 }
 
 /* A known CA is answered from the space; an unknown one gets silence. */
@@ -125,13 +163,23 @@ static void
 resolve_prefix(struct compile_ctx *cx, const struct rules_subnet *subnet,
                const struct rules_prefix *prefix)
 {
-    ovs_be32 gateway = addr_to_ipv4(&prefix->gateway);
+    bool is_ipv4 = addr_is_ipv4(&prefix->net.addr);
 
-    arp_for_prefix(cx, subnet, &prefix->net);
-    if (!eth_addr_is_zero(cx->rules->router_mac)) {
-        gateway_arp(cx, subnet, gateway);
-        gateway_ping(cx, subnet, gateway);
+    if (is_ipv4) {
+        arp_for_prefix(cx, subnet, &prefix->net);
     }
+    if (eth_addr_is_zero(cx->rules->router_mac)) {
+        return;
+    }
+    if (is_ipv4) {
+        gateway_arp(cx, subnet, addr_to_ipv4(&prefix->gateway));
+    }
+
+    /* The gateway of each subnet answers each guest of the network. */
+    char *who = compile_who(subnet);
+
+    gateway_ping(cx, subnet, who, &prefix->gateway);
+    free(who);
 }
 
 static void
@@ -143,12 +191,26 @@ to_router(struct compile_ctx *cx)
     if (eth_addr_is_zero(mac)) {
         return;
     }
-    plan_add(cx->plan, TABLE_RESOLVE, PRIORITY_TO_ROUTER, cookie,
-             plan_text("ip,dl_dst="ETH_ADDR_FMT, ETH_ADDR_ARGS(mac)),
-             plan_text("resubmit(,%d)", TABLE_ROUTE));
+    for (int ipv6 = 0; ipv6 < 2; ipv6++) {
+        plan_add(cx->plan, TABLE_RESOLVE, PRIORITY_TO_ROUTER, cookie,
+                 plan_text("%s,dl_dst="ETH_ADDR_FMT, ipv6 ? "ipv6" : "ip",
+                           ETH_ADDR_ARGS(mac)),
+                 plan_text("resubmit(,%d)", TABLE_ROUTE));
+    }
     plan_add(cx->plan, TABLE_RESOLVE, PRIORITY_ROUTER_OTHER, cookie,
              plan_text("dl_dst="ETH_ADDR_FMT, ETH_ADDR_ARGS(mac)),
              xstrdup("drop"));
+}
+
+void
+compile_to_macs(struct compile_ctx *cx, enum pipeline_table table)
+{
+    plan_add(cx->plan, table, PRIORITY_MULTICAST, 0,
+             xstrdup("dl_dst=01:00:00:00:00:00/01:00:00:00:00:00"),
+             plan_text("resubmit(,%d)", TABLE_FLOOD));
+    plan_add(cx->plan, table, PRIORITY_UNICAST, 0, xstrdup(""),
+             plan_text("resubmit(,%d),resubmit(,%d)",
+                       TABLE_SPACE_MAC, TABLE_FORWARD));
 }
 
 void
@@ -160,20 +222,13 @@ compile_resolve(struct compile_ctx *cx)
         const struct rules_subnet *subnet = &rules->subnets[i];
 
         for (size_t j = 0; j < subnet->n_prefixes; j++) {
-            if (prefix_is_compiled(&subnet->prefixes[j])) {
-                resolve_prefix(cx, subnet, &subnet->prefixes[j]);
-            }
+            resolve_prefix(cx, subnet, &subnet->prefixes[j]);
         }
     }
     to_router(cx);
     arp_reply(cx);
-    no_arp_reply_to_owner(cx);
+    compile_no_reply_to_owner(cx, TABLE_ARP_REPLY);
 
     ADD(cx, TABLE_RESOLVE, PRIORITY_ARP_OTHER, 0, "arp,arp_op=1", "drop");
-    plan_add(cx->plan, TABLE_RESOLVE, PRIORITY_MULTICAST, 0,
-             xstrdup("dl_dst=01:00:00:00:00:00/01:00:00:00:00:00"),
-             plan_text("resubmit(,%d)", TABLE_FLOOD));
-    plan_add(cx->plan, TABLE_RESOLVE, PRIORITY_UNICAST, 0, xstrdup(""),
-             plan_text("resubmit(,%d),resubmit(,%d)",
-                       TABLE_SPACE_MAC, TABLE_FORWARD));
+    compile_to_macs(cx, TABLE_RESOLVE);
 }

@@ -6,6 +6,9 @@
 #include "packets.h"
 #include "util.h"
 
+/* Above all routes. */
+enum { PRIORITY_NOT_ROUTED = 1000 };
+
 /* Longest prefix wins, by its priority in TABLE_ROUTE. */
 static uint16_t
 route_priority(const struct addr_prefix *net)
@@ -20,14 +23,18 @@ static void
 route_to_subnet(struct compile_ctx *cx, const char *who,
                 const struct rules_subnet *to, const struct addr_prefix *net)
 {
+    bool is_ipv4 = addr_is_ipv4(&net->addr);
     char buf[ADDR_STRLEN];
 
     plan_add(cx->plan, TABLE_ROUTE, route_priority(net), row_cookie(&to->row),
-             plan_text("ip,%s,nw_dst=%s", who, addr_prefix_format(net, buf)),
-             plan_text("set_field:%#"PRIx32"->"REG_VSID","
-                       "move:ip_dst->"REG_CA","
+             plan_text("%s,%s,%s=%s", is_ipv4 ? "ip" : "ipv6", who,
+                       is_ipv4 ? "nw_dst" : "ipv6_dst",
+                       addr_prefix_format(net, buf)),
+             plan_text("set_field:%#"PRIx32"->"REG_VSID",move:%s,"
                        "resubmit(,%d),resubmit(,%d)",
-                       to->vsid, TABLE_SPACE_CA, TABLE_ROUTED));
+                       to->vsid,
+                       is_ipv4 ? "ip_dst->"REG_CA : "ipv6_dst->"REG_CA6,
+                       TABLE_SPACE_CA, TABLE_ROUTED));
 }
 
 static void
@@ -36,11 +43,7 @@ route_subnet(struct compile_ctx *cx, const struct rules_subnet *subnet)
     char *who = compile_who(subnet);
 
     for (size_t i = 0; i < subnet->n_prefixes; i++) {
-        const struct rules_prefix *prefix = &subnet->prefixes[i];
-
-        if (prefix_is_compiled(prefix)) {
-            route_to_subnet(cx, who, subnet, &prefix->net);
-        }
+        route_to_subnet(cx, who, subnet, &subnet->prefixes[i].net);
     }
     free(who);
 }
@@ -50,14 +53,28 @@ route_subnet(struct compile_ctx *cx, const struct rules_subnet *subnet)
 static void
 routed(struct compile_ctx *cx)
 {
-    plan_add(cx->plan, TABLE_ROUTED, 0,
-             row_cookie(&cx->rules->physical_switch), xstrdup("ip"),
-             plan_text("dec_ttl,"
-                       "set_field:"ETH_ADDR_FMT"->eth_src,"
-                       "move:"REG_MAC"[0..47]->eth_dst,"
-                       "resubmit(,%d)",
-                       ETH_ADDR_ARGS(cx->rules->router_mac), TABLE_FORWARD));
+    for (int ipv6 = 0; ipv6 < 2; ipv6++) {
+        plan_add(cx->plan, TABLE_ROUTED, 0,
+                 row_cookie(&cx->rules->physical_switch),
+                 xstrdup(ipv6 ? "ipv6" : "ip"),
+                 plan_text("dec_ttl,"
+                           "set_field:"ETH_ADDR_FMT"->eth_src,"
+                           "move:"REG_MAC"[0..47]->eth_dst,"
+                           "resubmit(,%d)",
+                           ETH_ADDR_ARGS(cx->rules->router_mac),
+                           TABLE_FORWARD));
+    }
     ADD(cx, TABLE_ROUTED, 100, 0, REG_MAC"=0", "drop");
+}
+
+/* A link-local address means somebody else on the next link (RFC 4291 section
+ * 2.5.6). */
+static void
+keep_link_local(struct compile_ctx *cx)
+{
+    ADD(cx, TABLE_ROUTE, PRIORITY_NOT_ROUTED,
+        row_cookie(&cx->rules->physical_switch),
+        "ipv6,ipv6_src=fe80::/10", "drop");
 }
 
 void
@@ -69,5 +86,6 @@ compile_routes(struct compile_ctx *cx)
     for (size_t i = 0; i < cx->rules->n_subnets; i++) {
         route_subnet(cx, &cx->rules->subnets[i]);
     }
+    keep_link_local(cx);
     routed(cx);
 }

@@ -6,6 +6,7 @@
 /* The way of a packet through the integration bridge: tables and registers.
  *
  *   guest ──► ADMIT ──► RESOLVE ─┬─ ARP ───────► (SPACE_CA) ──► ARP_REPLY
+ *                                ├─ ND, see compile-nd.c
  *                                ├─ to router ─► ROUTE ─► (SPACE_CA) ─► ROUTED
  *                                ├─ broadcast ─► FLOOD ─► FLOOD_LOCAL     │
  *                                └─ unicast ───► (SPACE_MAC) ─► FORWARD ◄─┘
@@ -30,12 +31,21 @@ enum pipeline_table {
     TABLE_ADMIT       = 0,      /* Which port or tunnel: hence which subnet. */
     TABLE_DECAP       = 5,      /* From a tunnel: to a guest, or to all. */
     TABLE_RESOLVE     = 20,     /* What a guest's packet asks for. */
+    TABLE_ND          = 21,     /* IPv6's ARP: what a guest may say of it. */
+    TABLE_ND_SOLICIT  = 22,     /* Who is asked for. */
+    TABLE_ND_ADVERT   = 23,     /* Who is told of. */
+    TABLE_ND_SOURCE   = 24,     /* Who asks, where others hear it. */
+    TABLE_ND_OWNER    = 25,     /* Is a CA, as found, the sender's? */
+    TABLE_ND_PASS     = 26,     /* On to other guests. */
     TABLE_ROUTE       = 30,     /* Destination prefix -> its subnet. */
     TABLE_ROUTED      = 32,     /* MACs and TTL of a routed packet. */
     TABLE_PUNT        = 35,     /* To the agent; see compile/punt.h. */
     TABLE_SPACE_CA    = 40,     /* VSID, CA -> MAC, where.  Mappings. */
     TABLE_SPACE_MAC   = 42,     /* VSID, MAC -> where.  Mappings. */
     TABLE_ARP_REPLY   = 50,     /* The ARP answer, from what was found. */
+    TABLE_ND_REPLY    = 51,     /* Likewise for ND: whom to, as what. */
+    TABLE_ND_OPTION   = 52,     /* The MAC in the answer. */
+    TABLE_ND_ANSWER   = 53,     /* Its flags; output. */
     TABLE_FLOOD       = 60,     /* A copy to each PA of the subnet. */
     TABLE_FLOOD_LOCAL = 62,     /* A copy to each local guest of it. */
     TABLE_FORWARD     = 70,     /* This host, or which encapsulation. */
@@ -57,6 +67,9 @@ enum pipeline_table {
 #define REG_LOCAL_PA "reg5"     /* IPv4 PA that the sender's packets leave
                                  * from. */
 #define REG_OUT_PORT "reg6"     /* Found: local port. */
+#define REG_ND_FLAGS "reg6"     /* In a packet that becomes the answer to a
+                                 * solicitation: its flags, */
+#define REG_ND_OPTION "reg7"    /* and the type of its option. */
 #define REG_PART     "reg7"     /* Part of a long list of copies. */
 #define REG_PUNT     "reg10"    /* In TABLE_PUNT: enum punt_kind. */
 #define REG_MAC      "xreg4"    /* Found: MAC, in the low 48 bits; zero if

@@ -95,6 +95,8 @@ def broken(change):
      ["vms[1].host", "nowhere"]),
     (lambda d: d["vms"][0].update(mac="00:15"), ["vms[0].mac", "00:15"]),
     (lambda d: d["vms"][0].update(ip=["10.1.1.11/99"]), ["vms[0].ip"]),
+    (lambda d: d["vms"][0].update(gateway=["2001:db8::1"]),
+     ["vms[0].gateway[0]", "2001:db8::1"]),
     (lambda d: d["vms"][0].update(port="x y"), ["vms[0].port"]),
     (lambda d: d["vms"][1].update(port=d["vms"][0]["port"]),
      ["vms[1].port"]),

@@ -18,6 +18,7 @@ struct fixture {
     struct rules rules;
     struct rules_subnet subnets[2];
     struct rules_prefix prefixes[2];
+    struct rules_prefix both[2];
     struct space_where flood[2];
     struct rules_port ports[1];
     struct in6_addr pas[1];
@@ -75,6 +76,17 @@ fixture_init(struct fixture *f)
     f->host->nvgre = OFP_PORT_C(101);
 }
 
+/* Gives the first subnet an IPv6 prefix, beside the IPv4 one. */
+static void
+fixture_add_ipv6(struct fixture *f)
+{
+    f->both[0] = f->prefixes[0];
+    ck_assert(addr_prefix_parse("2001:db8:1::/64", &f->both[1].net));
+    f->both[1].gateway = addr("2001:db8:1::1");
+    f->subnets[0].prefixes = f->both;
+    f->subnets[0].n_prefixes = 2;
+}
+
 static void
 add_iface(struct fixture *f, const char *iface_id, const char *name,
           ofp_port_t ofport)
@@ -127,6 +139,7 @@ START_TEST(every_flow_parses)
     struct fixture f;
 
     fixture_init(&f);
+    fixture_add_ipv6(&f);
     add_iface(&f, "p1", "vif1", OFP_PORT_C(1));
     run(&f);
     ck_assert_uint_gt(f.compiled->plan->n, 20);
@@ -290,7 +303,59 @@ START_TEST(without_a_router_mac_there_is_no_gateway)
     ck_assert_int_eq(count(&f, TABLE_ROUTE, "", ""), 0);
     ck_assert_int_eq(count(&f, TABLE_RESOLVE, "arp_tpa=10.1.1.1", ""), 0);
     ck_assert_int_eq(count(&f, TABLE_RESOLVE, "arp_tpa=10.1.1.0/24", ""), 1);
-    ck_assert_int_eq(count(&f, TABLE_RESOLVE, "icmp", ""), 0);
+    ck_assert_int_eq(count(&f, TABLE_RESOLVE, "icmp,", ""), 0);
+
+    fixture_add_ipv6(&f);
+    run(&f);
+    ck_assert_int_eq(count(&f, TABLE_ROUTE, "", ""), 0);
+    ck_assert_int_eq(count(&f, TABLE_ND_SOLICIT, "reg0=", ""), 1);
+    ck_assert_int_eq(count(&f, TABLE_ND_SOLICIT,
+                           "nd_target=2001:db8:1::/64", ""), 1);
+    ck_assert_int_eq(count(&f, TABLE_RESOLVE, "icmp_type=128", ""), 0);
+    fixture_uninit(&f);
+}
+END_TEST
+
+START_TEST(an_ipv6_prefix_has_a_gateway_with_two_addresses)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    run(&f);
+    ck_assert_int_eq(count(&f, TABLE_ND_SOLICIT, "reg0=", ""), 0);
+
+    fixture_add_ipv6(&f);
+    run(&f);
+    ck_assert_int_eq(count(&f, TABLE_ND_SOLICIT, "reg0=0x1389", ""), 3);
+    ck_assert_int_eq(count(&f, TABLE_ND_SOLICIT, "nd_target=2001:db8:1::1",
+                           "set_field:0x200000000fe->xreg4"), 1);
+    ck_assert_int_eq(count(&f, TABLE_ND_SOLICIT, "nd_target=fe80::ff:fe00:fe",
+                           "set_field:0x200000000fe->xreg4"), 1);
+    ck_assert_int_eq(count(&f, TABLE_RESOLVE, "ipv6_dst=fe80::ff:fe00:fe",
+                           ""), 2);
+    ck_assert_int_eq(count(&f, TABLE_ROUTE, "ipv6_dst=2001:db8:1::/64",
+                           "move:ipv6_dst->xxreg3"), 1);
+    fixture_uninit(&f);
+}
+END_TEST
+
+START_TEST(only_an_active_port_may_speak_of_neighbours)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    fixture_add_ipv6(&f);
+    run(&f);
+    ck_assert_int_eq(count(&f, TABLE_ND, "", ""), 0);
+    ck_assert_int_eq(count(&f, TABLE_ND_OWNER, "", ""), 0);
+
+    add_iface(&f, "p1", "vif1", OFP_PORT_C(7));
+    run(&f);
+    ck_assert_int_eq(count(&f, TABLE_ND, "in_port=7,", ""), 4);
+    ck_assert_int_eq(count(&f, TABLE_ND, "nd_sll=02:00:00:00:00:01", ""), 1);
+    ck_assert_int_eq(count(&f, TABLE_ND, "nd_tll=02:00:00:00:00:01", ""), 1);
+    ck_assert_int_eq(count(&f, TABLE_ND_OWNER, "in_port=7,", ""), 1);
+    ck_assert_int_eq(count(&f, TABLE_ND_REPLY, "in_port=7", "drop"), 1);
     fixture_uninit(&f);
 }
 END_TEST
@@ -405,6 +470,8 @@ main(void)
     tcase_add_test(tc, a_faulty_port_says_why_also_without_its_interface);
     tcase_add_test(tc, a_switched_off_router_routes_within_a_subnet_only);
     tcase_add_test(tc, without_a_router_mac_there_is_no_gateway);
+    tcase_add_test(tc, an_ipv6_prefix_has_a_gateway_with_two_addresses);
+    tcase_add_test(tc, only_an_active_port_may_speak_of_neighbours);
     tcase_add_test(tc, a_missing_tunnel_port_leaves_the_other_at_work);
     tcase_add_test(tc, a_broadcast_to_many_hosts_takes_several_flows);
     tcase_add_test(tc, two_ports_with_one_mac_are_both_blocked);

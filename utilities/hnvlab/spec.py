@@ -209,7 +209,8 @@ def _gateway(text, path, networks, earlier):
            for e in earlier):
         raise LabError(f'{path}: "{text}" is a second IPv{gateway.version} '
                        "gateway")
-    if not any(gateway in n.network for n in networks):
+    on_every_link = gateway.version == 6 and gateway.is_link_local
+    if not on_every_link and not any(gateway in n.network for n in networks):
         raise LabError(f'{path}: "{text}" is in none of the subnets of this '
                        'guest\'s "ip"')
     if any(gateway == n.ip for n in networks):

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "compile/compile-private.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include "packets.h"
+#include "util.h"
+
+/* Neighbour discovery (RFC 4861), IPv6's ARP: what a guest may say, and what
+ * the switch itself answers.
+ *
+ *   RESOLVE ──► ND ─┬─► ND_SOLICIT ─┬─ gateway ─────────────► ND_REPLY
+ *                   │               ├─ CA ──► (SPACE_CA) ───► ND_REPLY
+ *                   │               └─ link-local ─► ND_SOURCE
+ *                   │                                    │
+ *                   └─► ND_ADVERT ──► (ND_OWNER) ─────► ND_PASS
+ *
+ * A solicitation for a CA is answered like an ARP request.  One for a
+ * link-local address is not: guests choose those themselves, so no mapping
+ * names them.  It goes to the subnet, where the owner answers.  What goes to
+ * other guests must not put words into a neighbour's mouth. */
+
+/* In RESOLVE: before anything that looks at addresses. */
+enum { PRIORITY_ND = 190 };
+
+enum solicit_priority {
+    PRIORITY_ND_GATEWAY = 200,
+    PRIORITY_ND_PREFIX = 150,
+    PRIORITY_ND_LINK_LOCAL = 100,
+};
+
+/* Message types, for the texts of matches. */
+enum {
+    TYPE_ROUTER_SOLICIT = 133,
+    TYPE_ROUTER_ADVERT = 134,
+    TYPE_SOLICIT = 135,
+    TYPE_ADVERT = 136,
+    TYPE_REDIRECT = 137,
+};
+
+/* Of a neighbour advertisement, as its 32 bits stand in the message. */
+#define FLAG_ROUTER     "0x80000000"
+#define FLAG_SOLICITED  "0x40000000"
+#define FLAG_OVERRIDE   "0x20000000"
+#define FLAGS_UNICAST   "0x60000000"
+
+#define LINK_LOCAL "fe80::/10"
+
+/* All of it leaves the usual way.  Router advertisements and redirections are
+ * the gateway's, not a guest's: they end here, where no flow takes them. */
+static void
+divert(struct compile_ctx *cx)
+{
+    for (int type = TYPE_ROUTER_SOLICIT; type <= TYPE_REDIRECT; type++) {
+        plan_add(cx->plan, TABLE_RESOLVE, PRIORITY_ND, 0,
+                 plan_text("icmp6,icmp_type=%d", type),
+                 plan_text("resubmit(,%d)", TABLE_ND));
+    }
+}
+
+/* A message of the guest itself, 'field' of which, the link-layer address, is
+ * its own or not there. */
+static void
+admit_message(struct compile_ctx *cx, const struct bound_port *bound,
+              int type, const char *field, enum pipeline_table next)
+{
+    const struct eth_addr macs[] = { bound->iface->mac, eth_addr_zero };
+
+    for (size_t i = 0; i < ARRAY_SIZE(macs); i++) {
+        plan_add(cx->plan, TABLE_ND, 100, row_cookie(&bound->port->row),
+                 plan_text("icmp6,in_port=%"PRIu32",icmp_type=%d,icmp_code=0,"
+                           "nw_ttl=255,%s="ETH_ADDR_FMT,
+                           bound->iface->ofport, type, field,
+                           ETH_ADDR_ARGS(macs[i])),
+                 plan_text("resubmit(,%d)", next));
+    }
+}
+
+/* Lets a message pass if the CA in question, looked up before, is the guest's
+ * own.  Where that is must not lead the packet. */
+static void
+admit_owner(struct compile_ctx *cx, const struct bound_port *bound)
+{
+    plan_add(cx->plan, TABLE_ND_OWNER, 100, row_cookie(&bound->port->row),
+             plan_text("in_port=%"PRIu32","REG_MAC"=%#"PRIx64,
+                       bound->iface->ofport,
+                       eth_addr_to_uint64(bound->iface->mac)),
+             plan_text("set_field:0->"REG_MAC",set_field:0->"REG_ENCAP","
+                       "resubmit(,%d)", TABLE_ND_PASS));
+}
+
+static void
+admit_ports(struct compile_ctx *cx)
+{
+    for (size_t i = 0; i < cx->n_ports; i++) {
+        const struct bound_port *bound = &cx->ports[i];
+
+        if (bound->state == PORT_ACTIVE) {
+            admit_message(cx, bound, TYPE_SOLICIT, "nd_sll",
+                          TABLE_ND_SOLICIT);
+            admit_message(cx, bound, TYPE_ADVERT, "nd_tll", TABLE_ND_ADVERT);
+            admit_owner(cx, bound);
+        }
+    }
+}
+
+/* The gateway's addresses are the router's MAC, on every host. */
+static void
+gateway_solicited(struct compile_ctx *cx, const struct rules_subnet *subnet,
+                  const struct in6_addr *gateway)
+{
+    char buf[ADDR_STRLEN];
+
+    plan_add(cx->plan, TABLE_ND_SOLICIT, PRIORITY_ND_GATEWAY,
+             row_cookie(&subnet->row),
+             plan_text("icmp6,"REG_VSID"=%#"PRIx32",icmp_type=%d,icmp_code=0,"
+                       "nd_target=%s", subnet->vsid, TYPE_SOLICIT,
+                       addr_format(gateway, buf)),
+             plan_text("set_field:%#"PRIx64"->"REG_MAC","
+                       "set_field:"FLAG_ROUTER"->"REG_ND_FLAGS","
+                       "resubmit(,%d)",
+                       eth_addr_to_uint64(cx->rules->router_mac),
+                       TABLE_ND_REPLY));
+}
+
+/* A known CA is answered from the space; an unknown one gets silence. */
+static void
+prefix_solicited(struct compile_ctx *cx, const struct rules_subnet *subnet,
+                 const struct addr_prefix *net)
+{
+    char buf[ADDR_STRLEN];
+
+    plan_add(cx->plan, TABLE_ND_SOLICIT, PRIORITY_ND_PREFIX,
+             row_cookie(&subnet->row),
+             plan_text("icmp6,"REG_VSID"=%#"PRIx32",icmp_type=%d,icmp_code=0,"
+                       "nd_target=%s", subnet->vsid, TYPE_SOLICIT,
+                       addr_prefix_format(net, buf)),
+             plan_text("move:nd_target->"REG_CA6",resubmit(,%d),"
+                       "resubmit(,%d)", TABLE_SPACE_CA, TABLE_ND_REPLY));
+}
+
+/* Its own link-local address is the gateway's in the words of others, too:
+ * nobody solicits from it, nobody advertises it. */
+static void
+protect_router(struct compile_ctx *cx, const struct rules_subnet *subnet,
+               const struct in6_addr *link_local)
+{
+    uint64_t cookie = row_cookie(&subnet->row);
+    char buf[ADDR_STRLEN];
+
+    addr_format(link_local, buf);
+    plan_add(cx->plan, TABLE_ND_SOURCE, 200, cookie,
+             plan_text("ipv6,"REG_VSID"=%#"PRIx32",ipv6_src=%s",
+                       subnet->vsid, buf), xstrdup("drop"));
+    plan_add(cx->plan, TABLE_ND_ADVERT, 200, cookie,
+             plan_text("icmp6,"REG_VSID"=%#"PRIx32",icmp_type=%d,icmp_code=0,"
+                       "nd_target=%s", subnet->vsid, TYPE_ADVERT, buf),
+             xstrdup("drop"));
+}
+
+static void
+resolve_subnet(struct compile_ctx *cx, const struct rules_subnet *subnet)
+{
+    bool has_router = !eth_addr_is_zero(cx->rules->router_mac);
+    struct in6_addr link_local;
+    size_t n = 0;
+
+    for (size_t i = 0; i < subnet->n_prefixes; i++) {
+        const struct rules_prefix *prefix = &subnet->prefixes[i];
+
+        if (addr_is_ipv4(&prefix->net.addr)) {
+            continue;
+        }
+        n++;
+        prefix_solicited(cx, subnet, &prefix->net);
+        if (has_router) {
+            gateway_solicited(cx, subnet, &prefix->gateway);
+        }
+    }
+    if (n && has_router) {
+        in6_generate_lla(cx->rules->router_mac, &link_local);
+        gateway_solicited(cx, subnet, &link_local);
+        compile_link_local_ping(cx, subnet, &link_local);
+        protect_router(cx, subnet, &link_local);
+    }
+}
+
+/* Solicitations for link-local addresses: the sender may look for whom it
+ * wants, under an address that can be its own. */
+static void
+solicit_link_local(struct compile_ctx *cx)
+{
+    plan_add(cx->plan, TABLE_ND_SOLICIT, PRIORITY_ND_LINK_LOCAL, 0,
+             plan_text("icmp6,icmp_type=%d,icmp_code=0,nd_target="LINK_LOCAL,
+                       TYPE_SOLICIT),
+             plan_text("resubmit(,%d)", TABLE_ND_SOURCE));
+    plan_add(cx->plan, TABLE_ND_SOURCE, 100, 0,
+             xstrdup("ipv6,ipv6_src="LINK_LOCAL),
+             plan_text("resubmit(,%d)", TABLE_ND_PASS));
+    plan_add(cx->plan, TABLE_ND_SOURCE, 100, 0, xstrdup("ipv6,ipv6_src=::"),
+             plan_text("resubmit(,%d)", TABLE_ND_PASS));
+    plan_add(cx->plan, TABLE_ND_SOURCE, 0, 0, xstrdup("ipv6"),
+             plan_text("move:ipv6_src->"REG_CA6",resubmit(,%d),"
+                       "resubmit(,%d)", TABLE_SPACE_CA, TABLE_ND_OWNER));
+}
+
+/* Advertisements: of link-local addresses, which are anybody's, and of the
+ * sender's own CAs. */
+static void
+advertise(struct compile_ctx *cx)
+{
+    plan_add(cx->plan, TABLE_ND_ADVERT, 100, 0,
+             plan_text("icmp6,icmp_type=%d,icmp_code=0,nd_target="LINK_LOCAL,
+                       TYPE_ADVERT),
+             plan_text("resubmit(,%d)", TABLE_ND_PASS));
+    plan_add(cx->plan, TABLE_ND_ADVERT, 0, 0,
+             plan_text("icmp6,icmp_type=%d,icmp_code=0", TYPE_ADVERT),
+             plan_text("move:nd_target->"REG_CA6",resubmit(,%d),"
+                       "resubmit(,%d)", TABLE_SPACE_CA, TABLE_ND_OWNER));
+}
+
+/* Makes the answer, from REG_MAC and REG_ND_FLAGS, of the question itself:
+ * back to where it came from.
+ *
+ * Who asks from no address finds out whether it may have the one that it asks
+ * for (RFC 4862 section 5.4).  That question has no option to put a MAC in,
+ * and no need of one: that there is an answer is the answer.
+ *
+ * A field of a neighbour advertisement can be matched and set only in a packet
+ * that is one, so the type changes in one table and the rest in the next.
+ * Flags and type of the option are moved from registers, not set: on a
+ * datapath that does not know these fields Open vSwitch refuses to set them,
+ * but not to move to them, which it then does itself. */
+static void
+reply(struct compile_ctx *cx)
+{
+    const char *turn = "move:eth_src->eth_dst,"
+                       "move:ipv6_src->ipv6_dst,"
+                       "set_field:"FLAGS_UNICAST"/"FLAGS_UNICAST"->"
+                       REG_ND_FLAGS",";
+    const char *advertise = "move:"REG_MAC"[0..47]->eth_src,"
+                            "move:nd_target->ipv6_src,"
+                            "set_field:136->icmpv6_type,";
+
+    ADD(cx, TABLE_ND_REPLY, 100, 0, REG_MAC"=0", "drop");
+    plan_add(cx->plan, TABLE_ND_REPLY, 60, 0,
+             plan_text("icmp6,icmp_type=%d,icmp_code=0,ipv6_src=::",
+                       TYPE_SOLICIT),
+             plan_text("set_field:33:33:00:00:00:01->eth_dst,"
+                       "set_field:ff02::1->ipv6_dst,"
+                       "set_field:"FLAG_OVERRIDE"/"FLAG_OVERRIDE"->"
+                       REG_ND_FLAGS",%s"
+                       "resubmit(,%d)", advertise, TABLE_ND_ANSWER));
+    plan_add(cx->plan, TABLE_ND_REPLY, 55, 0,
+             plan_text("icmp6,icmp_type=%d,icmp_code=0,"
+                       "nd_sll=00:00:00:00:00:00", TYPE_SOLICIT),
+             plan_text("%s%sresubmit(,%d)", turn, advertise,
+                       TABLE_ND_ANSWER));
+    plan_add(cx->plan, TABLE_ND_REPLY, 50, 0,
+             plan_text("icmp6,icmp_type=%d,icmp_code=0", TYPE_SOLICIT),
+             plan_text("%s%sresubmit(,%d),resubmit(,%d)", turn, advertise,
+                       TABLE_ND_OPTION, TABLE_ND_ANSWER));
+    compile_no_reply_to_owner(cx, TABLE_ND_REPLY);
+
+    plan_add(cx->plan, TABLE_ND_OPTION, 0, 0,
+             plan_text("icmp6,icmp_type=%d,icmp_code=0", TYPE_ADVERT),
+             xstrdup("set_field:2->"REG_ND_OPTION","
+                     "move:"REG_ND_OPTION"[0..7]->nd_options_type,"
+                     "move:"REG_MAC"[0..47]->nd_tll"));
+    plan_add(cx->plan, TABLE_ND_ANSWER, 0, 0,
+             plan_text("icmp6,icmp_type=%d,icmp_code=0", TYPE_ADVERT),
+             xstrdup("move:"REG_ND_FLAGS"->nd_reserved,IN_PORT"));
+}
+
+void
+compile_nd(struct compile_ctx *cx)
+{
+    divert(cx);
+    admit_ports(cx);
+    for (size_t i = 0; i < cx->rules->n_subnets; i++) {
+        resolve_subnet(cx, &cx->rules->subnets[i]);
+    }
+    solicit_link_local(cx);
+    advertise(cx);
+    reply(cx);
+    compile_to_macs(cx, TABLE_ND_PASS);
+}
