@@ -22,6 +22,7 @@ agent_libhnv_la_SOURCES += \
 	agent/model/resolve-flood.c \
 	agent/model/resolve-host.c \
 	agent/model/resolve-ports.c \
+	agent/model/resolve-slaac.c \
 	agent/model/resolve-subnets.c \
 	agent/model/resolve.c \
 	agent/model/resolve.h \

@@ -116,7 +116,8 @@ rules_subnet_equal(const struct rules_subnet *a, const struct rules_subnet *b)
            && a->domain == b->domain
            && a->routed == b->routed
            && rules_prefixes_equal(a, b)
-           && flood_equal(a, b);
+           && flood_equal(a, b)
+           && a->slaac == b->slaac;
 }
 
 static bool

@@ -48,6 +48,8 @@ struct rules_subnet {
     size_t n_prefixes;
     struct space_where *flood;  /* "unknown-dst": remote PAs, ascending. */
     size_t n_flood;
+    bool slaac;                 /* Guests may make addresses of their own from
+                                 * the IPv6 prefixes. */
 };
 
 /* Why a port gets no traffic. */

@@ -187,16 +187,26 @@ feed_locator(struct feed *f, int n, const char *dst_ip, const char *encap)
     });
 }
 
-/* 'tunnel_key' 0 is none. */
+/* 'tunnel_key' 0 is none; 'key' NULL is no other_config. */
 static inline void
-feed_switch(struct feed *f, int n, const char *name, int64_t tunnel_key)
+feed_switch_config(struct feed *f, int n, const char *name,
+                   int64_t tunnel_key, const char *key, const char *value)
 {
+    const struct row_pair pair = { key, value };
+
     feed_row(f, ROW_LOGICAL_SWITCH, n, (struct row) {
         .logical_switch = {
             .name = name, .description = "",
             .has_tunnel_key = tunnel_key != 0, .tunnel_key = tunnel_key,
+            .other_config = { &pair, key != NULL },
         },
     });
+}
+
+static inline void
+feed_switch(struct feed *f, int n, const char *name, int64_t tunnel_key)
+{
+    feed_switch_config(f, n, name, tunnel_key, NULL, NULL);
 }
 
 static inline struct row_binding

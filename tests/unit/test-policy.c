@@ -505,6 +505,31 @@ START_TEST(vsid_at_the_ends_of_the_range)
 }
 END_TEST
 
+static bool
+has_slaac(uint32_t vsid)
+{
+    return rules_find_subnet(policy_rules(f.policy), vsid)->slaac;
+}
+
+START_TEST(slaac_is_off_by_default)
+{
+    ck_assert(!has_slaac(5002));
+    feed_switch_config(&f, SQL, "sql", 5002, "slaac", "true");
+    ck_assert(feed_settle(&f));
+    ck_assert(has_slaac(5002));
+    ck_assert(!has_slaac(5001));
+
+    feed_switch_config(&f, SQL, "sql", 5002, "slaac", "perhaps");
+    feed_settle(&f);
+    check_diag(ROW_LOGICAL_SWITCH, SQL, "Logical_Switch", "other_config",
+               DIAG_OTHER_CONFIG, "slaac \"perhaps\"");
+    ck_assert(!has_slaac(5002));
+    check_setup_mappings(0);
+    feed_switch_config(&f, SQL, "sql", 5002, "slaac", "false");
+    check_all_is_well();
+}
+END_TEST
+
 START_TEST(vsid_missing)
 {
     check_vsid(0, DIAG_VSID_MISSING, "sql");
@@ -984,6 +1009,7 @@ main(void)
         flooding_goes_to_others_once,
         vsid_out_of_range,
         vsid_at_the_ends_of_the_range,
+        slaac_is_off_by_default,
         vsid_missing,
         vsid_used_twice,
         ca_in_no_prefix_of_its_subnet,
