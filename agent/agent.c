@@ -19,6 +19,7 @@
 #include "options.h"
 #include "plan/plan.h"
 #include "port-status.h"
+#include "router-adverts.h"
 #include "simap.h"
 #include "smap.h"
 #include "sset.h"
@@ -59,6 +60,9 @@ struct agent {
     int64_t next_cfg[N_DBS];    /* As in the databases. */
     int64_t cur_cfg[N_DBS];
     struct pending_cfg pending;
+
+    bool settled;               /* The switch has all that is wanted. */
+    struct router_adverts router_adverts;
 };
 
 static void agent_open(struct agent *);
@@ -66,6 +70,7 @@ static void agent_update_remotes(struct agent *);
 static void agent_compile(struct agent *);
 static void agent_acknowledge(struct agent *, uint64_t seq);
 static void agent_row_changed(const struct row_change *, void *agent_);
+static void agent_take_punt(const struct punt *, void *agent_);
 
 /* Space entries: the policy's, as the switch link asks for them. */
 static bool
@@ -129,6 +134,7 @@ agent_create(const struct options *options)
         .for_each = for_each_space,
         .aux = agent,
     });
+    switch_set_punt_cb(agent->link, agent_take_punt, agent);
     diag_set_init(&agent->compile_diags);
     sset_init(&agent->remotes);
     return agent;
@@ -238,7 +244,13 @@ agent_run(struct agent *agent)
         uint64_t seq = switch_flush(agent->link);
         switch_run(agent->link);
         agent_acknowledge(agent, seq);
+        agent->settled = switch_acked(agent->link) >= seq;
+        if (agent->settled) {
+            router_adverts_run(&agent->router_adverts,
+                               policy_rules(agent->policy), agent->link);
+        }
     } else {
+        agent->settled = false;
         switch_run(agent->link);
     }
     db_server_flush(agent->db);
@@ -257,6 +269,9 @@ agent_wait(struct agent *agent)
     }
     if (host_is_ready(agent->host) && policy_is_unsettled(agent->policy)) {
         poll_immediate_wake();
+    }
+    if (agent->settled) {
+        router_adverts_wait(&agent->router_adverts);
     }
     switch_wait(agent->link);
 }
@@ -383,6 +398,22 @@ agent_row_changed(const struct row_change *change, void *agent_)
         }
     } else {
         policy_apply(agent->policy, change);
+    }
+}
+
+/* Answers a packet that no flow can. */
+static void
+agent_take_punt(const struct punt *punt, void *agent_)
+{
+    struct agent *agent = agent_;
+    const struct rules *rules = policy_rules(agent->policy);
+
+    switch (punt->kind) {
+    case PUNT_NONE:
+        break;
+    case PUNT_ROUTER_SOLICIT:
+        router_adverts_answer(punt, rules, agent->link);
+        break;
     }
 }
 

@@ -13,7 +13,9 @@ agent_libhnv_la_SOURCES = \
 	agent/options.c \
 	agent/options.h \
 	agent/port-status.c \
-	agent/port-status.h
+	agent/port-status.h \
+	agent/router-adverts.c \
+	agent/router-adverts.h
 
 include agent/util/automake.mk
 include agent/db/automake.mk

@@ -10,6 +10,7 @@ UNIT_TESTS = \
 	tests/unit/test-policy \
 	tests/unit/test-policy-cost \
 	tests/unit/test-policy-random \
+	tests/unit/test-router-advert \
 	tests/unit/test-space \
 	tests/unit/test-switch
 
@@ -115,6 +116,7 @@ EXTRA_DIST += \
 	tests/system/test_ovsdb_kill.py \
 	tests/system/test_punt.py \
 	tests/system/test_restart.py \
+	tests/system/test_router_advert.py \
 	tests/system/wire.py \
 	tests/system/world.py \
 	tests/system/world_ipv6.py

@@ -14,4 +14,6 @@ agent_libhnv_la_SOURCES += \
 	agent/compile/pipeline.c \
 	agent/compile/pipeline.h \
 	agent/compile/punt.c \
-	agent/compile/punt.h
+	agent/compile/punt.h \
+	agent/compile/router-advert.c \
+	agent/compile/router-advert.h

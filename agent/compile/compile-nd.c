@@ -19,7 +19,8 @@
  * A solicitation for a CA is answered like an ARP request.  One for a
  * link-local address is not: guests choose those themselves, so no mapping
  * names them.  It goes to the subnet, where the owner answers.  What goes to
- * other guests must not put words into a neighbour's mouth. */
+ * other guests must not put words into a neighbour's mouth.  Who looks for a
+ * router is answered by the agent. */
 
 /* In RESOLVE: before anything that looks at addresses. */
 enum { PRIORITY_ND = 190 };
@@ -159,6 +160,16 @@ protect_router(struct compile_ctx *cx, const struct rules_subnet *subnet,
              xstrdup("drop"));
 }
 
+/* The answer is longer than the question, so no flow can make it. */
+static void
+router_solicited(struct compile_ctx *cx, const struct rules_subnet *subnet)
+{
+    plan_add(cx->plan, TABLE_ND, 100, row_cookie(&subnet->row),
+             plan_text("icmp6,"REG_VSID"=%#"PRIx32",icmp_type=%d,icmp_code=0,"
+                       "nw_ttl=255", subnet->vsid, TYPE_ROUTER_SOLICIT),
+             compile_punt(PUNT_ROUTER_SOLICIT));
+}
+
 static void
 resolve_subnet(struct compile_ctx *cx, const struct rules_subnet *subnet)
 {
@@ -183,6 +194,7 @@ resolve_subnet(struct compile_ctx *cx, const struct rules_subnet *subnet)
         gateway_solicited(cx, subnet, &link_local);
         compile_link_local_ping(cx, subnet, &link_local);
         protect_router(cx, subnet, &link_local);
+        router_solicited(cx, subnet);
     }
 }
 

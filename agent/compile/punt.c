@@ -5,6 +5,7 @@
 
 static const char *const kind_names[N_PUNT_KINDS] = {
     [PUNT_NONE] = "unknown",
+    [PUNT_ROUTER_SOLICIT] = "router-solicitation",
 };
 
 const char *

@@ -17,8 +17,9 @@
 /* What is to be done with the packet, in REG_PUNT. */
 enum punt_kind {
     PUNT_NONE,                  /* Of a flow that is none of ours. */
+    PUNT_ROUTER_SOLICIT,        /* Answer it; see router-advert.h. */
 };
-#define N_PUNT_KINDS (PUNT_NONE + 1)
+#define N_PUNT_KINDS (PUNT_ROUTER_SOLICIT + 1)
 
 /* A word for people; never NULL. */
 const char *punt_kind_to_string(enum punt_kind);

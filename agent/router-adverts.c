@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "router-adverts.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include "compile/pipeline.h"
+#include "compile/router-advert.h"
+#include "dp-packet.h"
+#include "model/rules.h"
+#include "openvswitch/poll-loop.h"
+#include "switch/switch.h"
+#include "timeval.h"
+#include "util.h"
+
+/* The longest that RFC 4861 section 6.2.1 allows, in which many may be lost
+ * before a guest thinks that its router is gone. */
+enum { INTERVAL_MS = 1800 * 1000 };
+
+/* Sends 'packet', unless it is NULL, and frees it and 'actions'. */
+static void
+send_advert(struct switch_link *link, struct dp_packet *packet, char *actions)
+{
+    if (packet) {
+        switch_packet_out(link, dp_packet_data(packet),
+                          dp_packet_size(packet), OFPP_CONTROLLER, actions);
+        dp_packet_delete(packet);
+    }
+    free(actions);
+}
+
+void
+router_adverts_answer(const struct punt *punt, const struct rules *rules,
+                      struct switch_link *link)
+{
+    const struct rules_subnet *subnet
+        = rules_find_subnet(rules, punt->flow.regs[REG_IDX_VSID]);
+
+    if (subnet) {
+        send_advert(link,
+                    router_advert_answer(rules, subnet, punt->packet,
+                                         punt->size),
+                    xasprintf("set_field:%#"PRIx32"->"REG_VSID","
+                              "set_field:%"PRIu32"->"REG_OUT_PORT","
+                              "resubmit(,%d)", subnet->vsid,
+                              punt->flow.in_port.ofp_port, TABLE_DELIVER));
+    }
+}
+
+/* Each host's agent tells that host's guests. */
+static void
+tell_guests(const struct rules *rules, const struct rules_subnet *subnet,
+            struct switch_link *link)
+{
+    send_advert(link, router_advert_to_all(rules, subnet),
+                xasprintf("set_field:%#"PRIx32"->"REG_VSID",resubmit(,%d)",
+                          subnet->vsid, TABLE_FLOOD_LOCAL));
+}
+
+/* Only of subnets that have ports: the policy may have many more. */
+static void
+tell_all(const struct rules *rules, struct switch_link *link)
+{
+    bool *told = xcalloc(MAX(rules->n_subnets, 1), sizeof *told);
+
+    for (size_t i = 0; i < rules->n_ports; i++) {
+        const struct rules_subnet *subnet
+            = rules_find_subnet(rules, rules->ports[i].vsid);
+
+        if (subnet && !told[subnet - rules->subnets]) {
+            told[subnet - rules->subnets] = true;
+            tell_guests(rules, subnet, link);
+        }
+    }
+    free(told);
+}
+
+void
+router_adverts_run(struct router_adverts *adverts, const struct rules *rules,
+                   struct switch_link *link)
+{
+    if (time_msec() >= adverts->next_ms) {
+        adverts->next_ms = time_msec() + INTERVAL_MS;
+        tell_all(rules, link);
+    }
+}
+
+void
+router_adverts_wait(const struct router_adverts *adverts)
+{
+    poll_timer_wait_until(adverts->next_ms);
+}
