@@ -9,6 +9,7 @@
 #include "compile/compile.h"
 #include "compile/pipeline.h"
 #include "db/db.h"
+#include "drop-counters.h"
 #include "host/host.h"
 #include "lockfile.h"
 #include "make-dirs.h"
@@ -497,6 +498,7 @@ agent_get_memory_usage(const struct agent *agent, struct simap *usage)
     db_server_get_memory_usage(agent->db, usage);
     simap_increase(usage, "mappings", policy_count_mappings(agent->policy));
     simap_increase(usage, "space-entries", policy_count_space(agent->policy));
+    simap_increase(usage, "peers", policy_count_peers(agent->policy));
 }
 
 static void
@@ -538,5 +540,6 @@ void
 agent_register_commands(struct agent *agent)
 {
     unixctl_command_register("hnv/status", "", 0, 0, hnv_status, agent);
+    drop_counters_register(agent->link);
     unixctl_command_register("hnv/plan", "", 0, 0, hnv_plan, agent);
 }

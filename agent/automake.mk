@@ -6,6 +6,8 @@ noinst_LTLIBRARIES += agent/libhnv.la
 agent_libhnv_la_SOURCES = \
 	agent/agent.c \
 	agent/agent.h \
+	agent/drop-counters.c \
+	agent/drop-counters.h \
 	agent/loop.c \
 	agent/loop.h \
 	agent/make-dirs.c \

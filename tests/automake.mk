@@ -107,6 +107,7 @@ EXTRA_DIST += \
 	tests/system/test_bad_input.py \
 	tests/system/test_changes.py \
 	tests/system/test_forwarding.py \
+	tests/system/test_guards.py \
 	tests/system/test_host.py \
 	tests/system/test_ipv6_guests.py \
 	tests/system/test_ipv6_underlay.py \

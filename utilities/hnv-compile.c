@@ -201,6 +201,11 @@ add_mapping(const struct space_entry *entry, void *lines_)
     char buf[ADDR_STRLEN];
 
     ds_put_format(&s, "%"PRIu32" ", entry->key.vsid);
+    if (entry->key.kind == SPACE_PEER) {
+        ds_put_format(&s, "peer %s", addr_format(&entry->key.pa, buf));
+        svec_add_nocopy(lines, ds_steal_cstr(&s));
+        return;
+    }
     if (entry->key.kind == SPACE_BY_CA) {
         ds_put_format(&s, "ca %s mac ", addr_format(&entry->key.ca, buf));
     } else {

@@ -67,15 +67,23 @@ admit_message(struct compile_ctx *cx, const struct bound_port *bound,
               int type, const char *field, enum pipeline_table next)
 {
     const struct eth_addr macs[] = { bound->iface->mac, eth_addr_zero };
+    uint64_t cookie = row_cookie(&bound->port->row);
+    char *match = xasprintf("icmp6,in_port=%"PRIu32",icmp_type=%d,"
+                            "icmp_code=0,nw_ttl=255",
+                            bound->iface->ofport, type);
 
-    for (size_t i = 0; i < ARRAY_SIZE(macs); i++) {
-        plan_add(cx->plan, TABLE_ND, 100, row_cookie(&bound->port->row),
-                 plan_text("icmp6,in_port=%"PRIu32",icmp_type=%d,icmp_code=0,"
-                           "nw_ttl=255,%s="ETH_ADDR_FMT,
-                           bound->iface->ofport, type, field,
-                           ETH_ADDR_ARGS(macs[i])),
+    if (bound->port->allow_spoof) {
+        plan_add(cx->plan, TABLE_ND, 100, cookie, xstrdup(match),
                  plan_text("resubmit(,%d)", next));
+    } else {
+        for (size_t i = 0; i < ARRAY_SIZE(macs); i++) {
+            plan_add(cx->plan, TABLE_ND, 100, cookie,
+                     plan_text("%s,%s="ETH_ADDR_FMT, match, field,
+                               ETH_ADDR_ARGS(macs[i])),
+                     plan_text("resubmit(,%d)", next));
+        }
     }
+    free(match);
 }
 
 /* Lets a message pass if the CA in question, looked up before, is the guest's
@@ -83,12 +91,15 @@ admit_message(struct compile_ctx *cx, const struct bound_port *bound,
 static void
 admit_owner(struct compile_ctx *cx, const struct bound_port *bound)
 {
+    char *owner = (bound->port->allow_spoof ? xstrdup("")
+                   : xasprintf(","REG_MAC"=%#"PRIx64,
+                               eth_addr_to_uint64(bound->iface->mac)));
+
     plan_add(cx->plan, TABLE_ND_OWNER, 100, row_cookie(&bound->port->row),
-             plan_text("in_port=%"PRIu32","REG_MAC"=%#"PRIx64,
-                       bound->iface->ofport,
-                       eth_addr_to_uint64(bound->iface->mac)),
+             plan_text("in_port=%"PRIu32"%s", bound->iface->ofport, owner),
              plan_text("set_field:0->"REG_MAC",set_field:0->"REG_ENCAP","
                        "resubmit(,%d)", TABLE_ND_PASS));
+    free(owner);
 }
 
 static void
@@ -153,11 +164,12 @@ protect_router(struct compile_ctx *cx, const struct rules_subnet *subnet,
     addr_format(link_local, buf);
     plan_add(cx->plan, TABLE_ND_SOURCE, 200, cookie,
              plan_text("ipv6,"REG_VSID"=%#"PRIx32",ipv6_src=%s",
-                       subnet->vsid, buf), xstrdup("drop"));
+                       subnet->vsid, buf),
+             compile_drop(DROP_SPOOFED_NEIGHBOR));
     plan_add(cx->plan, TABLE_ND_ADVERT, 200, cookie,
              plan_text("icmp6,"REG_VSID"=%#"PRIx32",icmp_type=%d,icmp_code=0,"
                        "nd_target=%s", subnet->vsid, TYPE_ADVERT, buf),
-             xstrdup("drop"));
+             compile_drop(DROP_SPOOFED_NEIGHBOR));
 }
 
 /* The answer is longer than the question, so no flow can make it. */
@@ -255,7 +267,8 @@ reply(struct compile_ctx *cx)
                             "move:nd_target->ipv6_src,"
                             "set_field:136->icmpv6_type,";
 
-    ADD(cx, TABLE_ND_REPLY, 100, 0, REG_MAC"=0", "drop");
+    plan_add(cx->plan, TABLE_ND_REPLY, 100, 0, xstrdup(REG_MAC"=0"),
+             compile_drop(DROP_UNKNOWN_CA));
     plan_add(cx->plan, TABLE_ND_REPLY, 60, 0,
              plan_text("icmp6,icmp_type=%d,icmp_code=0,ipv6_src=::",
                        TYPE_SOLICIT),

@@ -3,6 +3,7 @@
 #include <config.h>
 #include "compile/compile-private.h"
 #include <inttypes.h>
+#include <stdlib.h>
 #include "openvswitch/types.h"
 #include "packets.h"
 #include "util.h"
@@ -20,22 +21,36 @@ port_local_pa(const struct rules *rules)
     return 0;
 }
 
-/* The port's own packets: only from its guest's MAC, and only untagged. */
+/* The port's own packets: only untagged and, unless it may do as it likes,
+ * only from its guest's MAC. */
 static void
 admit_port(struct compile_ctx *cx, const struct bound_port *bound)
 {
     uint64_t cookie = row_cookie(&bound->port->row);
+    uint32_t ofport = bound->iface->ofport;
+    bool free_source = bound->port->allow_spoof;
+    char *source = free_source ? xstrdup("")
+                   : xasprintf(",dl_src="ETH_ADDR_FMT,
+                               ETH_ADDR_ARGS(bound->iface->mac));
 
     plan_add(cx->plan, TABLE_ADMIT, 100, cookie,
-             plan_text("in_port=%"PRIu32",vlan_tci=0x0000,dl_src="ETH_ADDR_FMT,
-                       bound->iface->ofport,
-                       ETH_ADDR_ARGS(bound->iface->mac)),
+             plan_text("in_port=%"PRIu32",vlan_tci=0x0000%s", ofport, source),
              plan_text("set_field:%#"PRIx32"->"REG_VSID","
                        "set_field:%#"PRIx32"->"REG_DOMAIN","
                        "set_field:%#"PRIx32"->"REG_LOCAL_PA","
                        "resubmit(,%d)",
                        bound->subnet->vsid, bound->subnet->domain,
-                       port_local_pa(cx->rules), TABLE_RESOLVE));
+                       port_local_pa(cx->rules),
+                       free_source ? TABLE_RESOLVE : TABLE_SOURCE));
+    plan_add(cx->plan, TABLE_ADMIT, 90, cookie,
+             plan_text("in_port=%"PRIu32",vlan_tci=0x1000/0x1000", ofport),
+             compile_drop(DROP_TAGGED));
+    if (!free_source) {
+        plan_add(cx->plan, TABLE_ADMIT, 80, cookie,
+                 plan_text("in_port=%"PRIu32, ofport),
+                 compile_drop(DROP_SPOOFED_MAC));
+    }
+    free(source);
 }
 
 /* Packets to the port, wherever they come from. */

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stddef.h>
 #include "compile/compile.h"
+#include "compile/drops.h"
 #include "compile/pipeline.h"
 #include "compile/punt.h"
 #include "host/host-view.h"
@@ -62,13 +63,18 @@ void compile_no_reply_to_owner(struct compile_ctx *, enum pipeline_table);
 void compile_link_local_ping(struct compile_ctx *,
                              const struct rules_subnet *,
                              const struct in6_addr *);
+/* Actions, for the caller to free, that drop a packet and count it. */
+char *compile_drop(enum drop_reason);
 
 void compile_ports(struct compile_ctx *);      /* ADMIT, LOCAL, DELIVER. */
+void compile_source(struct compile_ctx *);     /* SOURCE, ..._OWNER. */
 void compile_resolve(struct compile_ctx *);    /* RESOLVE, ARP_REPLY. */
 void compile_nd(struct compile_ctx *);         /* ND and all its kin. */
 void compile_routes(struct compile_ctx *);     /* ROUTE, ROUTED. */
 void compile_flood(struct compile_ctx *);      /* FLOOD, FLOOD_LOCAL. */
 void compile_tunnels(struct compile_ctx *);    /* DECAP, FORWARD, ENCAP. */
+void compile_peers(struct compile_ctx *);      /* PEER_GATE, CLAIM. */
 void compile_punts(struct compile_ctx *);      /* PUNT. */
+void compile_drops(struct compile_ctx *);      /* DROP; the end of many. */
 
 #endif /* compile/compile-private.h */

@@ -35,7 +35,8 @@ arp_reply(struct compile_ctx *cx)
                      "move:arp_spa->arp_tpa,"
                      "move:"REG_CA"->arp_spa,"
                      "IN_PORT"));
-    ADD(cx, TABLE_ARP_REPLY, 100, 0, REG_MAC"=0", "drop");
+    plan_add(cx->plan, TABLE_ARP_REPLY, 100, 0, xstrdup(REG_MAC"=0"),
+             compile_drop(DROP_UNKNOWN_CA));
 }
 
 /* A guest that asks for its own address, to find out whether somebody else has
@@ -199,7 +200,7 @@ to_router(struct compile_ctx *cx)
     }
     plan_add(cx->plan, TABLE_RESOLVE, PRIORITY_ROUTER_OTHER, cookie,
              plan_text("dl_dst="ETH_ADDR_FMT, ETH_ADDR_ARGS(mac)),
-             xstrdup("drop"));
+             compile_drop(DROP_NOT_ROUTABLE));
 }
 
 void
@@ -229,6 +230,7 @@ compile_resolve(struct compile_ctx *cx)
     arp_reply(cx);
     compile_no_reply_to_owner(cx, TABLE_ARP_REPLY);
 
-    ADD(cx, TABLE_RESOLVE, PRIORITY_ARP_OTHER, 0, "arp,arp_op=1", "drop");
+    plan_add(cx->plan, TABLE_RESOLVE, PRIORITY_ARP_OTHER, 0,
+             xstrdup("arp,arp_op=1"), compile_drop(DROP_UNKNOWN_CA));
     compile_to_macs(cx, TABLE_RESOLVE);
 }

@@ -64,7 +64,8 @@ routed(struct compile_ctx *cx)
                            ETH_ADDR_ARGS(cx->rules->router_mac),
                            TABLE_FORWARD));
     }
-    ADD(cx, TABLE_ROUTED, 100, 0, REG_MAC"=0", "drop");
+    plan_add(cx->plan, TABLE_ROUTED, 100, 0, xstrdup(REG_MAC"=0"),
+             compile_drop(DROP_UNKNOWN_CA));
 }
 
 /* A link-local address means somebody else on the next link (RFC 4291 section

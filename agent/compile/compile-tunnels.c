@@ -15,14 +15,34 @@
 #define INNER_MATCH "vlan_tci=0x0000," \
                     "dl_src=00:00:00:00:00:00/01:00:00:00:00:00"
 
+/* Whether the other host may send it is asked next. */
+static char *
+from_tunnel(const struct rules_subnet *subnet)
+{
+    return xasprintf("set_field:%#"PRIx32"->"REG_VSID","
+                     "set_field:%#"PRIx32"->"REG_DOMAIN","
+                     "resubmit(,%d),resubmit(,%d)",
+                     subnet->vsid, subnet->domain, TABLE_PEER,
+                     TABLE_PEER_GATE);
+}
+
+static void
+unknown_key(struct compile_ctx *cx, ofp_port_t tunnel)
+{
+    if (tunnel != OFPP_NONE) {
+        plan_add(cx->plan, TABLE_ADMIT, 80, 0,
+                 plan_text("in_port=%"PRIu32, tunnel),
+                 compile_drop(DROP_TUNNEL_KEY));
+    }
+}
+
 static void
 admit_vxlan(struct compile_ctx *cx, const struct rules_subnet *subnet)
 {
     plan_add(cx->plan, TABLE_ADMIT, 100, row_cookie(&subnet->row),
              plan_text("in_port=%"PRIu32",tun_id=%#"PRIx32","INNER_MATCH,
                        cx->host->vxlan, subnet->vsid),
-             plan_text("set_field:%#"PRIx32"->"REG_VSID",resubmit(,%d)",
-                       subnet->vsid, TABLE_DECAP));
+             from_tunnel(subnet));
 }
 
 static void
@@ -32,8 +52,7 @@ admit_nvgre(struct compile_ctx *cx, const struct rules_subnet *subnet)
              plan_text("in_port=%"PRIu32",tun_id=%#"PRIx32
                        "/0xffffffffffffff00,"INNER_MATCH,
                        cx->host->nvgre, subnet->vsid << 8),
-             plan_text("set_field:%#"PRIx32"->"REG_VSID",resubmit(,%d)",
-                       subnet->vsid, TABLE_DECAP));
+             from_tunnel(subnet));
 }
 
 /* What came from another host ends here: a guest's own or everybody's, and
@@ -117,6 +136,8 @@ forward(struct compile_ctx *cx)
     plan_add(cx->plan, TABLE_FORWARD, 100, 0,
              plan_text(REG_ENCAP"=%#x", ENCAP_LOCAL),
              plan_text("resubmit(,%d)", TABLE_LOCAL));
+    plan_add(cx->plan, TABLE_FORWARD, 100, 0, xstrdup(REG_ENCAP"=0"),
+             compile_drop(DROP_UNKNOWN_MAC));
     plan_add(cx->plan, TABLE_FORWARD, 0, 0, xstrdup(""),
              plan_text("resubmit(,%d)", TABLE_ENCAP));
 }
@@ -132,6 +153,8 @@ compile_tunnels(struct compile_ctx *cx)
             admit_nvgre(cx, &cx->rules->subnets[i]);
         }
     }
+    unknown_key(cx, cx->host->vxlan);
+    unknown_key(cx, cx->host->nvgre);
     decap(cx);
     forward(cx);
     encap(cx, SPACE_VXLAN);

@@ -41,12 +41,15 @@ compile(const struct rules *rules, const struct host_view *host)
         .plan = out->plan,
     };
     compile_ports(&cx);
+    compile_source(&cx);
     compile_resolve(&cx);
     compile_nd(&cx);
     compile_routes(&cx);
     compile_flood(&cx);
     compile_tunnels(&cx);
+    compile_peers(&cx);
     compile_punts(&cx);
+    compile_drops(&cx);
     if (plan_sort(out->plan)) {
         VLOG_WARN("two flows with one match in a plan; this is a bug");
     }

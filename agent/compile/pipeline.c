@@ -7,7 +7,14 @@
 
 static const char *const table_names[] = {
     [TABLE_ADMIT] = "ADMIT",
+    [TABLE_SOURCE] = "SOURCE",
+    [TABLE_SOURCE_IP] = "SOURCE_IP",
+    [TABLE_SOURCE_OWNER] = "SOURCE_OWNER",
     [TABLE_DECAP] = "DECAP",
+    [TABLE_PEER] = "PEER",
+    [TABLE_PEER_GATE] = "PEER_GATE",
+    [TABLE_CLAIM] = "CLAIM",
+    [TABLE_CLAIM_OWNER] = "CLAIM_OWNER",
     [TABLE_RESOLVE] = "RESOLVE",
     [TABLE_ND] = "ND",
     [TABLE_ND_SOLICIT] = "ND_SOLICIT",
@@ -30,6 +37,7 @@ static const char *const table_names[] = {
     [TABLE_LOCAL] = "LOCAL",
     [TABLE_DELIVER] = "DELIVER",
     [TABLE_ENCAP] = "ENCAP",
+    [TABLE_DROP] = "DROP",
 };
 
 const char *

@@ -5,7 +5,9 @@
 
 /* The way of a packet through the integration bridge: tables and registers.
  *
- *   guest ──► ADMIT ──► RESOLVE ─┬─ ARP ───────► (SPACE_CA) ──► ARP_REPLY
+ *   guest ─► ADMIT ─► (SOURCE) ─► RESOLVE
+ *
+ *                       RESOLVE ─┬─ ARP ───────► (SPACE_CA) ──► ARP_REPLY
  *                                ├─ ND, see compile-nd.c
  *                                ├─ to router ─► ROUTE ─► (SPACE_CA) ─► ROUTED
  *                                ├─ broadcast ─► FLOOD ─► FLOOD_LOCAL     │
@@ -29,7 +31,14 @@
 
 enum pipeline_table {
     TABLE_ADMIT       = 0,      /* Which port or tunnel: hence which subnet. */
+    TABLE_SOURCE      = 1,      /* What a guest says in ARP and ND. */
+    TABLE_SOURCE_IP   = 2,      /* Source address -> whose it is. */
+    TABLE_SOURCE_OWNER = 3,     /* Is it the sender's? */
     TABLE_DECAP       = 5,      /* From a tunnel: to a guest, or to all. */
+    TABLE_PEER        = 6,      /* Routing domain, PA -> known.  Peers. */
+    TABLE_PEER_GATE   = 7,      /* Was it found? */
+    TABLE_CLAIM       = 8,      /* Source CA -> whose it is. */
+    TABLE_CLAIM_OWNER = 9,      /* Is that a guest of this host? */
     TABLE_RESOLVE     = 20,     /* What a guest's packet asks for. */
     TABLE_ND          = 21,     /* IPv6's ARP: what a guest may say of it. */
     TABLE_ND_SOLICIT  = 22,     /* Who is asked for. */
@@ -52,6 +61,7 @@ enum pipeline_table {
     TABLE_LOCAL       = 80,     /* VSID, MAC -> local port. */
     TABLE_DELIVER     = 90,     /* Output to a local port. */
     TABLE_ENCAP       = 95,     /* Outer addresses, key; output. */
+    TABLE_DROP        = 110,    /* A flow per reason. */
 };
 
 /* Registers.  All are zero when a packet enters. */
@@ -72,16 +82,21 @@ enum pipeline_table {
 #define REG_ND_OPTION "reg7"    /* and the type of its option. */
 #define REG_PART     "reg7"     /* Part of a long list of copies. */
 #define REG_PUNT     "reg10"    /* In TABLE_PUNT: enum punt_kind. */
+#define REG_DROP     "reg7"     /* In TABLE_DROP: enum drop_reason. */
+#define REG_PEER     "reg11"    /* Found: PEER_KNOWN or PEER_CLAIMS. */
 #define REG_MAC      "xreg4"    /* Found: MAC, in the low 48 bits; zero if
                                  * nothing was found. */
 
 /* Register numbers for code that builds matches without text. */
 enum pipeline_reg {
     REG_IDX_VSID = 0,
+    REG_IDX_DOMAIN = 1,
     REG_IDX_CA = 2,
     REG_IDX_PA = 3,
     REG_IDX_ENCAP = 4,
+    REG_IDX_DROP = 7,
     REG_IDX_PUNT = 10,
+    REG_IDX_PEER = 11,
     XREG_IDX_MAC = 4,
     XXREG_IDX_CA6 = 3,
     XXREG_IDX_PA6 = 3,
@@ -99,7 +114,11 @@ pipeline_encap(const struct space_where *where)
             : where->encap | ENCAP_IPV6);
 }
 
-/* Priority of the flows in the SPACE tables. */
+/* REG_PEER: the packet came from a PA of its network, and, having the source
+ * CA of a guest of this host, should not have come at all. */
+enum { PEER_KNOWN = 1, PEER_CLAIMS = 2 };
+
+/* Priority of the flows in the SPACE tables and PEER. */
 #define PRIORITY_SPACE 100
 
 /* NULL for a table that is not in use. */

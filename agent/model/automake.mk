@@ -15,6 +15,8 @@ agent_libhnv_la_SOURCES += \
 	agent/model/mappings.h \
 	agent/model/other-config.c \
 	agent/model/other-config.h \
+	agent/model/peers.c \
+	agent/model/peers.h \
 	agent/model/policy.c \
 	agent/model/policy.h \
 	agent/model/prefix.c \

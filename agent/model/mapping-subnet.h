@@ -6,6 +6,7 @@
 /* A Logical_Switch as its mappings see it.  It is there while mappings name it
  * or while it is active, whether or not there is such a row. */
 
+#include "model/peers.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/list.h"
 #include "openvswitch/uuid.h"
@@ -18,6 +19,7 @@ struct mapping_subnet {
     struct ovs_list mappings;   /* "struct mapping"s, in order of arrival. */
     const struct rules_subnet *rules;   /* NULL if it is not active. */
     const struct rules_subnet *next;    /* Used while rules change. */
+    struct subnet_peers peers;
 };
 
 #endif /* model/mapping-subnet.h */

@@ -23,6 +23,7 @@ mappings_init(struct mappings *mappings, struct locators *locators,
     hmap_init(&mappings->subnets);
     mapping_queue_init(&mappings->queue);
     slots_init(&mappings->slots, &mappings->queue);
+    peers_init(&mappings->peers);
     mappings->locators = locators;
     mappings->reported = reported;
     mappings->router_mac = eth_addr_zero;
@@ -58,10 +59,12 @@ mappings_uninit(struct mappings *mappings)
     }
     hmap_destroy(&mappings->by_uuid);
     HMAP_FOR_EACH_POP (subnet, node, &mappings->subnets) {
+        subnet_peers_uninit(&subnet->peers);
         free(subnet);
     }
     hmap_destroy(&mappings->subnets);
     slots_uninit(&mappings->slots);
+    peers_uninit(&mappings->peers);
     mapping_queue_uninit(&mappings->queue);
 }
 
@@ -81,6 +84,7 @@ get_subnet(struct mappings *mappings, const struct uuid *row)
     subnet = xzalloc(sizeof *subnet);
     subnet->row = *row;
     ovs_list_init(&subnet->mappings);
+    subnet_peers_init(&subnet->peers);
     hmap_insert(&mappings->subnets, &subnet->node, hash);
     return subnet;
 }
@@ -90,6 +94,7 @@ release_subnet(struct mappings *mappings, struct mapping_subnet *subnet)
 {
     if (!subnet->rules && ovs_list_is_empty(&subnet->mappings)) {
         hmap_remove(&mappings->subnets, &subnet->node);
+        subnet_peers_uninit(&subnet->peers);
         free(subnet);
     }
 }
@@ -109,10 +114,36 @@ find_mapping(const struct mappings *mappings, const struct uuid *uuid)
     return NULL;
 }
 
+/* A mapping in its seats stands for its PA, which may send its network's
+ * packets.  Neither subnet nor locator change while it has them. */
+
+static void
+take_seats(struct mappings *mappings, struct mapping *m)
+{
+    slots_seat(&mappings->slots, m, m->subnet->rules->vsid);
+    if (m->locator->where.encap != SPACE_LOCAL) {
+        peers_ref(&mappings->peers, &m->subnet->peers,
+                  &m->locator->where.pa);
+    }
+}
+
+static void
+leave_seats(struct mappings *mappings, struct mapping *m)
+{
+    if (!mapping_is_seated(m)) {
+        return;
+    }
+    slots_unseat(&mappings->slots, m);
+    if (m->locator->where.encap != SPACE_LOCAL) {
+        peers_unref(&mappings->peers, &m->subnet->peers,
+                    &m->locator->where.pa);
+    }
+}
+
 static void
 revisit(struct mappings *mappings, struct mapping *m)
 {
-    slots_unseat(&mappings->slots, m);
+    leave_seats(mappings, m);
     mapping_queue_push(&mappings->queue, m);
 }
 
@@ -181,7 +212,7 @@ modify_mapping(struct mappings *mappings, struct mapping *m,
 static void
 delete_mapping(struct mappings *mappings, struct mapping *m)
 {
-    slots_unseat(&mappings->slots, m);
+    leave_seats(mappings, m);
     detach(mappings, m);
     hmap_remove(&mappings->by_uuid, &m->node);
     if (m->queued || m->has_diag) {
@@ -248,6 +279,8 @@ subnet_adopt_next(struct mappings *mappings, struct mapping_subnet *subnet)
             revisit(mappings, m);
         }
     }
+    peers_adopt_rules(&mappings->peers, &subnet->peers, subnet->rules,
+                      subnet->next);
     subnet->rules = subnet->next;
     subnet->next = NULL;
     release_subnet(mappings, subnet);
@@ -341,7 +374,7 @@ seat(struct mapping *m, void *settling)
             report_diags(s, m);
             return false;
         }
-        slots_seat(&s->mappings->slots, m, m->subnet->rules->vsid);
+        take_seats(s->mappings, m);
     }
     return true;
 }
@@ -373,5 +406,6 @@ mappings_settle(struct mappings *mappings, const struct policy_sink *sink)
         judge(&s, m);
     }
     slots_report(&mappings->slots, sink);
+    peers_report(&mappings->peers, sink);
     diag_set_uninit(&s.diags);
 }

@@ -25,6 +25,7 @@
 #include <stdint.h>
 #include "db/rows.h"
 #include "model/mapping-queue.h"
+#include "model/peers.h"
 #include "model/slots.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/list.h"
@@ -40,6 +41,7 @@ struct mappings {
     struct hmap by_uuid;        /* "struct mapping"s. */
     struct hmap subnets;        /* "struct mapping_subnet"s. */
     struct slots slots;
+    struct peers peers;
     struct mapping_queue queue;
     struct locators *locators;
     struct diag_set *reported;  /* Diagnostics the sink was told of. */

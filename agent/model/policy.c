@@ -231,7 +231,9 @@ bool
 policy_find_space(const struct policy *policy, const struct space_key *key,
                   struct space_entry *ret_entry)
 {
-    return slots_find(&policy->mappings.slots, key, ret_entry);
+    return (key->kind == SPACE_PEER
+            ? peers_find(&policy->mappings.peers, key, ret_entry)
+            : slots_find(&policy->mappings.slots, key, ret_entry));
 }
 
 size_t
@@ -240,12 +242,19 @@ policy_count_space(const struct policy *policy)
     return policy->mappings.slots.n_entries;
 }
 
+size_t
+policy_count_peers(const struct policy *policy)
+{
+    return policy->mappings.peers.n_entries;
+}
+
 void
 policy_for_each_space(const struct policy *policy,
                       void (*cb)(const struct space_entry *, void *aux),
                       void *aux)
 {
     slots_for_each(&policy->mappings.slots, cb, aux);
+    peers_for_each(&policy->mappings.peers, cb, aux);
 }
 
 size_t

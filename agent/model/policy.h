@@ -70,7 +70,10 @@ const struct rules *policy_rules(const struct policy *);
  * true, or returns false if there is none. */
 bool policy_find_space(const struct policy *, const struct space_key *,
                        struct space_entry *ret_entry);
+
+/* How many there are, by CA or MAC and of peers. */
 size_t policy_count_space(const struct policy *);
+size_t policy_count_peers(const struct policy *);
 
 /* Walks all space entries.  'cb' must not change the policy. */
 void policy_for_each_space(const struct policy *,

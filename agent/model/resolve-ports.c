@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "model/other-config.h"
 #include "model/rules.h"
 #include "openvswitch/shash.h"
 #include "util.h"
@@ -91,6 +92,10 @@ resolve_port(struct resolver *r, struct shash *names,
         = binding ? resolver_find_subnet(r, &binding->target) : NULL;
     struct rules_port *port = &r->rules->ports[r->rules->n_ports++];
 
+    const struct other_config config = {
+        .resolver = r, .row = stored, .table = TABLE,
+        .map = &stored->row.physical_port.other_config,
+    };
     char name[PORT_NAME_SIZE];
 
     port->row = stored->row.uuid;
@@ -100,6 +105,7 @@ resolve_port(struct resolver *r, struct shash *names,
         return;
     }
     port->name = xstrdup(name);
+    port->allow_spoof = other_config_bool(&config, "allow_spoof", false);
     if (!binding) {
         port->fault = RULES_PORT_UNBOUND;
     } else if (!subnet) {

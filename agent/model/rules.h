@@ -67,6 +67,7 @@ struct rules_port {
                                  * RULES_PORT_BAD_NAME as it is. */
     enum rules_port_fault fault;
     uint32_t vsid;              /* Subnet of untagged traffic; 0 if 'fault'. */
+    bool allow_spoof;           /* May send from any address. */
 };
 
 struct rules {

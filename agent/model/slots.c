@@ -60,6 +60,8 @@ slot_has_key(const struct space_slot *slot, const struct space_key *key)
         return addr_equal(&slot->ca, &key->ca);
     case SPACE_BY_MAC:
         return !memcmp(&slot->mac, &key->mac, sizeof slot->mac);
+    case SPACE_PEER:
+        break;
     }
     OVS_NOT_REACHED();
 }
@@ -246,6 +248,8 @@ contradicts(enum space_kind kind, const struct mapping *m,
         return true;
     case SPACE_BY_MAC:
         return !same_place(m, holder);
+    case SPACE_PEER:
+        break;
     }
     OVS_NOT_REACHED();
 }

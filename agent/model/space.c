@@ -32,6 +32,16 @@ space_key_init_mac(struct space_key *key, uint32_t vsid, struct eth_addr mac)
     key->mac = mac;
 }
 
+void
+space_key_init_peer(struct space_key *key, uint32_t domain,
+                    const struct in6_addr *pa)
+{
+    memset(key, 0, sizeof *key);
+    key->kind = SPACE_PEER;
+    key->vsid = domain;
+    key->pa = *pa;
+}
+
 uint32_t
 space_key_hash(const struct space_key *key)
 {
@@ -42,6 +52,8 @@ space_key_hash(const struct space_key *key)
         return hash_bytes(&key->ca, sizeof key->ca, basis);
     case SPACE_BY_MAC:
         return hash_bytes(&key->mac, sizeof key->mac, basis);
+    case SPACE_PEER:
+        return hash_bytes(&key->pa, sizeof key->pa, basis);
     }
     OVS_NOT_REACHED();
 }
@@ -57,6 +69,8 @@ space_key_equal(const struct space_key *a, const struct space_key *b)
         return addr_equal(&a->ca, &b->ca);
     case SPACE_BY_MAC:
         return mac_equal(a->mac, b->mac);
+    case SPACE_PEER:
+        return addr_equal(&a->pa, &b->pa);
     }
     OVS_NOT_REACHED();
 }

@@ -14,6 +14,9 @@
  * the subnet from the prefix (of which there are few) before it asks, and
  * then a subnet that joins or leaves a network touches no entry.
  *
+ * A third kind of entry answers another question: may this PA send packets of
+ * this network?  See model/peers.h; being there is all that it says.
+ *
  * An entry for this host does not name a port.  The port is found by MAC in a
  * table with one entry per port, so that a guest that starts or stops changes
  * one entry no matter how many addresses it has.
@@ -40,6 +43,7 @@ struct space_where {
 enum space_kind {
     SPACE_BY_CA,
     SPACE_BY_MAC,
+    SPACE_PEER,
 };
 
 /* No padding is compared: use space_key_init_*(). */
@@ -49,6 +53,7 @@ struct space_key {
     union {
         struct in6_addr ca;     /* SPACE_BY_CA. */
         struct eth_addr mac;    /* SPACE_BY_MAC. */
+        struct in6_addr pa;     /* SPACE_PEER; 'vsid' is a routing domain. */
     };
 };
 
@@ -62,6 +67,8 @@ struct space_entry {
 void space_key_init_ca(struct space_key *, uint32_t vsid,
                        const struct in6_addr *ca);
 void space_key_init_mac(struct space_key *, uint32_t vsid, struct eth_addr);
+void space_key_init_peer(struct space_key *, uint32_t domain,
+                         const struct in6_addr *pa);
 uint32_t space_key_hash(const struct space_key *);
 bool space_key_equal(const struct space_key *, const struct space_key *);
 bool space_where_equal(const struct space_where *, const struct space_where *);

@@ -124,6 +124,11 @@ struct switch_link {
     uint64_t n_punts[N_PUNT_KINDS];
     uint64_t n_packet_outs;
 
+    /* A question about counters; the callback is NULL if there is none. */
+    switch_stats_cb *stats_cb;
+    void *stats_aux;
+    ovs_be32 stats_xid;
+
     /* Keys whose flows go with the next flush, unless they are back. */
     struct space_key *removals;
     size_t n_removals, allocated_removals;
@@ -165,6 +170,7 @@ struct switch_link {
 
 static void link_up__(struct switch_link *);
 static void link_down__(struct switch_link *);
+static ovs_be32 link_ask_flows__(struct switch_link *, uint8_t table);
 static void link_start_readback__(struct switch_link *);
 static void link_repair__(struct switch_link *);
 static void link_receive__(struct switch_link *);
@@ -172,6 +178,8 @@ static void link_take__(struct switch_link *, struct ofpbuf *);
 static void link_take_dump__(struct switch_link *, struct ofpbuf *);
 static void link_take_barrier__(struct switch_link *, ovs_be32 xid);
 static void link_take_error__(struct switch_link *, const struct ofp_header *);
+static void link_take_stats__(struct switch_link *, struct ofpbuf *);
+static void link_end_stats__(struct switch_link *);
 static void link_take_update__(struct switch_link *, struct ofpbuf *);
 static void link_take_packet__(struct switch_link *,
                                const struct ofp_header *);
@@ -399,6 +407,23 @@ switch_packet_out(struct switch_link *sw, const void *packet, size_t size,
     }
 }
 
+bool
+switch_ask_stats(struct switch_link *sw, uint8_t table, switch_stats_cb *cb,
+                 void *aux)
+{
+    if (sw->stats_cb) {
+        return false;
+    }
+    if (!link_is_up__(sw)) {
+        cb(NULL, aux);
+        return true;
+    }
+    sw->stats_cb = cb;
+    sw->stats_aux = aux;
+    sw->stats_xid = link_ask_flows__(sw, table);
+    return true;
+}
+
 const struct plan *
 switch_plan(const struct switch_link *sw)
 {
@@ -445,6 +470,7 @@ link_down__(struct switch_link *sw)
         return;
     }
     sw->state = LINK_DOWN;
+    link_end_stats__(sw);
     LIST_FOR_EACH_POP (b, list_node, &sw->barriers) {
         notes_uninit(&b->notes);
         free(b);
@@ -459,13 +485,15 @@ link_down__(struct switch_link *sw)
     sw->trouble = sw->verifying = sw->one_by_one = false;
 }
 
-static void
-link_start_readback__(struct switch_link *sw)
+/* Asks for the flows of 'table', or of all of them, OFPTT_ALL.  Returns the
+ * request's number. */
+static ovs_be32
+link_ask_flows__(struct switch_link *sw, uint8_t table)
 {
     struct ofputil_flow_stats_request request = {
         .out_port = OFPP_ANY,
         .out_group = OFPG_ANY,
-        .table_id = OFPTT_ALL,
+        .table_id = table,
     };
     enum ofputil_protocol protocol = ofputil_protocol_from_ofp_version(
         channel_version(sw->channel));
@@ -474,10 +502,16 @@ link_start_readback__(struct switch_link *sw)
 
     struct ofpbuf *msg = ofputil_encode_flow_stats_request(&request, protocol);
     const struct ofp_header *oh = msg->data;
+    ovs_be32 xid = oh->xid;
 
-    sw->dump_xid = oh->xid;
     channel_send(sw->channel, msg);
+    return xid;
+}
 
+static void
+link_start_readback__(struct switch_link *sw)
+{
+    sw->dump_xid = link_ask_flows__(sw, OFPTT_ALL);
     sw->readback = readback_create(&sw->source,
                                    channel_version(sw->channel));
     sw->plan_repaired = false;
@@ -743,7 +777,10 @@ link_take__(struct switch_link *sw, struct ofpbuf *msg)
     }
     sw->answer_deadline = time_msec() + ANSWER_TIMEOUT_MS;
 
-    if (type == OFPTYPE_FLOW_STATS_REPLY) {
+    if (type == OFPTYPE_FLOW_STATS_REPLY && sw->stats_cb
+        && oh->xid == sw->stats_xid) {
+        link_take_stats__(sw, msg);
+    } else if (type == OFPTYPE_FLOW_STATS_REPLY) {
         link_take_dump__(sw, msg);
     } else if (type == OFPTYPE_BARRIER_REPLY) {
         link_take_barrier__(sw, oh->xid);
@@ -768,6 +805,34 @@ link_take_packet__(struct switch_link *sw, const struct ofp_header *oh)
         if (sw->punt_cb) {
             sw->punt_cb(&punt, sw->punt_aux);
         }
+    }
+}
+
+static void
+link_end_stats__(struct switch_link *sw)
+{
+    switch_stats_cb *cb = sw->stats_cb;
+
+    sw->stats_cb = NULL;
+    if (cb) {
+        cb(NULL, sw->stats_aux);
+    }
+}
+
+static void
+link_take_stats__(struct switch_link *sw, struct ofpbuf *msg)
+{
+    bool more = ofpmp_more(msg->data);
+    struct ofputil_flow_stats fs;
+    struct ofpbuf ofpacts;
+
+    ofpbuf_init(&ofpacts, 64);
+    while (!ofputil_decode_flow_stats_reply(&fs, msg, true, &ofpacts)) {
+        sw->stats_cb(&fs, sw->stats_aux);
+    }
+    ofpbuf_uninit(&ofpacts);
+    if (!more) {
+        link_end_stats__(sw);
     }
 }
 

@@ -29,6 +29,8 @@ struct template {
     struct field key_ca;        /* 4 bytes. */
     struct field key_ca6[4];    /* 4 bytes each: a match goes by reg. */
     struct field key_mac;       /* 6 bytes. */
+    struct field key_pa;        /* 4 bytes. */
+    struct field key_pa6;       /* 16 bytes. */
     struct field mac;           /* 6 bytes. */
     struct field pa;            /* 4 bytes. */
     struct field pa6;           /* 16 bytes. */
@@ -37,7 +39,9 @@ struct template {
 
 /* What an entry asks for, and where it says that is: each combination is a
  * message of another shape. */
-enum asked { ASKED_CA, ASKED_CA6, ASKED_MAC, N_ASKED };
+enum asked {
+    ASKED_CA, ASKED_CA6, ASKED_MAC, ASKED_PEER, ASKED_PEER6, N_ASKED
+};
 enum place { PLACE_LOCAL, PLACE_IPV4, PLACE_IPV6, N_PLACES };
 
 struct space_stock {
@@ -79,8 +83,15 @@ space_stock_destroy(struct space_stock *s)
 static enum asked
 asked_of(const struct space_key *key)
 {
-    return (key->kind == SPACE_BY_MAC ? ASKED_MAC
-            : addr_is_ipv4(&key->ca) ? ASKED_CA : ASKED_CA6);
+    switch (key->kind) {
+    case SPACE_BY_CA:
+        return addr_is_ipv4(&key->ca) ? ASKED_CA : ASKED_CA6;
+    case SPACE_BY_MAC:
+        return ASKED_MAC;
+    case SPACE_PEER:
+        return addr_is_ipv4(&key->pa) ? ASKED_PEER : ASKED_PEER6;
+    }
+    OVS_NOT_REACHED();
 }
 
 static enum place
@@ -110,7 +121,8 @@ space_stock_remove(const struct space_stock *s, const struct space_key *key,
 bool
 space_stock_owns_table(uint8_t table)
 {
-    return table == TABLE_SPACE_CA || table == TABLE_SPACE_MAC;
+    return (table == TABLE_SPACE_CA || table == TABLE_SPACE_MAC
+            || table == TABLE_PEER);
 }
 
 static struct in6_addr
@@ -143,6 +155,12 @@ space_stock_decode_key(const struct ofputil_flow_stats *fs,
         space_key_init_ca(&key, f->regs[REG_IDX_VSID], &ca);
     } else if (fs->table_id == TABLE_SPACE_MAC) {
         space_key_init_mac(&key, f->regs[REG_IDX_VSID], f->dl_dst);
+    } else if (fs->table_id == TABLE_PEER) {
+        struct in6_addr pa = (f->tunnel.ip_src
+                              ? addr_from_ipv4(f->tunnel.ip_src)
+                              : f->tunnel.ipv6_src);
+
+        space_key_init_peer(&key, f->regs[REG_IDX_DOMAIN], &pa);
     } else {
         return false;
     }
@@ -195,7 +213,8 @@ stock_match__(const struct space_key *key, struct match *match)
     /* As for any flow that does not say otherwise, the packet is Ethernet. */
     match_init_catchall(match);
     match_set_default_packet_type(match);
-    match_set_reg(match, REG_IDX_VSID, key->vsid);
+    match_set_reg(match, (key->kind == SPACE_PEER
+                          ? REG_IDX_DOMAIN : REG_IDX_VSID), key->vsid);
     switch (asked_of(key)) {
     case ASKED_CA:
         match_set_reg(match, REG_IDX_CA, ntohl(addr_to_ipv4(&key->ca)));
@@ -209,6 +228,12 @@ stock_match__(const struct space_key *key, struct match *match)
     }
     case ASKED_MAC:
         match_set_dl_dst(match, key->mac);
+        break;
+    case ASKED_PEER:
+        match_set_tun_src(match, addr_to_ipv4(&key->pa));
+        break;
+    case ASKED_PEER6:
+        match_set_tun_ipv6_src(match, &key->pa);
         break;
     case N_ASKED:
         OVS_NOT_REACHED();
@@ -225,6 +250,10 @@ stock_set_reg__(struct ofpbuf *actions, int reg, ovs_be32 value)
 static void
 stock_actions__(const struct space_entry *e, struct ofpbuf *actions)
 {
+    if (e->key.kind == SPACE_PEER) {
+        stock_set_reg__(actions, REG_IDX_PEER, htonl(PEER_KNOWN));
+        return;
+    }
     if (e->key.kind == SPACE_BY_CA) {
         ovs_be64 mac = htonll(eth_addr_to_uint64(e->mac));
 
@@ -315,14 +344,32 @@ template_init(struct template *t, enum ofp_version version, int command,
                    : addr_from_ipv4(htonl(MARK_PA))),
         },
     };
+    static const uint8_t tables[] = {
+        [SPACE_BY_CA] = TABLE_SPACE_CA,
+        [SPACE_BY_MAC] = TABLE_SPACE_MAC,
+        [SPACE_PEER] = TABLE_PEER,
+    };
     struct ofpbuf *actions = ofpbuf_new(256);
     struct match match;
 
-    if (asked == ASKED_MAC) {
+    switch (asked) {
+    case ASKED_CA:
+        space_key_init_ca(&e.key, MARK_VSID, &mark_ca);
+        break;
+    case ASKED_CA6:
+        space_key_init_ca(&e.key, MARK_VSID, &MARK_CA6);
+        break;
+    case ASKED_MAC:
         space_key_init_mac(&e.key, MARK_VSID, MARK_KEY_MAC);
-    } else {
-        space_key_init_ca(&e.key, MARK_VSID,
-                          asked == ASKED_CA ? &mark_ca : &MARK_CA6);
+        break;
+    case ASKED_PEER:
+        space_key_init_peer(&e.key, MARK_VSID, &mark_ca);
+        break;
+    case ASKED_PEER6:
+        space_key_init_peer(&e.key, MARK_VSID, &MARK_CA6);
+        break;
+    case N_ASKED:
+        OVS_NOT_REACHED();
     }
     stock_match__(&e.key, &match);
     if (command == OFPFC_ADD) {
@@ -331,7 +378,7 @@ template_init(struct template *t, enum ofp_version version, int command,
 
     struct ofputil_flow_mod fm = {
         .command = command,
-        .table_id = asked == ASKED_MAC ? TABLE_SPACE_MAC : TABLE_SPACE_CA,
+        .table_id = tables[e.key.kind],
         .priority = PRIORITY_SPACE,
         .new_cookie = htonll(command == OFPFC_ADD ? MARK_COOKIE : UINT64_MAX),
         .buffer_id = UINT32_MAX,
@@ -356,6 +403,8 @@ template_init(struct template *t, enum ofp_version version, int command,
     for (int i = 0; i < 4; i++) {
         t->key_ca6[i] = template_find(t, &MARK_CA6.s6_addr[i * 4], 4);
     }
+    t->key_pa = t->key_ca;
+    t->key_pa6 = template_find(t, &MARK_CA6, sizeof MARK_CA6);
     t->key_mac = template_find(t, &MARK_KEY_MAC, sizeof MARK_KEY_MAC);
     t->mac = template_find(t, &MARK_MAC, sizeof MARK_MAC);
     t->pa = template_find_u32(t, MARK_PA);
@@ -392,13 +441,20 @@ template_fill(const struct template *t, const struct space_entry *e,
     memcpy(buf, t->msg, t->size);
     fill__(buf, t->cookie, &cookie, sizeof cookie);
     fill_be32__(buf, t->vsid, htonl(e->key.vsid));
-    if (e->key.kind == SPACE_BY_CA) {
+    switch (e->key.kind) {
+    case SPACE_BY_CA:
         fill_be32__(buf, t->key_ca, addr_to_ipv4(&e->key.ca));
         for (int i = 0; i < 4; i++) {
             fill__(buf, t->key_ca6[i], &e->key.ca.s6_addr[i * 4], 4);
         }
-    } else {
+        break;
+    case SPACE_BY_MAC:
         fill__(buf, t->key_mac, &e->key.mac, sizeof e->key.mac);
+        break;
+    case SPACE_PEER:
+        fill_be32__(buf, t->key_pa, addr_to_ipv4(&e->key.pa));
+        fill__(buf, t->key_pa6, &e->key.pa, sizeof e->key.pa);
+        break;
     }
     fill__(buf, t->mac, &e->mac, sizeof e->mac);
     fill_be32__(buf, t->pa, addr_to_ipv4(&e->where.pa));

@@ -8,6 +8,7 @@
  *   TABLE_SPACE_CA    reg0=VSID, reg2=CA       -> xreg4=MAC, where
  *   TABLE_SPACE_CA    reg0=VSID, xxreg3=CA     -> xreg4=MAC, where  (IPv6)
  *   TABLE_SPACE_MAC   reg0=VSID, dl_dst=MAC    -> where
+ *   TABLE_PEER        reg1=domain, tun_src=PA  -> reg11=1
  *
  * "Where" is reg3=PA or, IPv6, xxreg3=PA, and reg4=encapsulation, see
  * pipeline_encap().  The port of a local guest is found by its MAC.

@@ -25,6 +25,7 @@
 #include "openvswitch/ofp-port.h"
 
 struct ds;
+struct ofputil_flow_stats;
 struct plan;
 struct switch_link;
 
@@ -82,6 +83,14 @@ void switch_set_punt_cb(struct switch_link *,
  * a session nothing happens. */
 void switch_packet_out(struct switch_link *, const void *packet, size_t size,
                        ofp_port_t in_port, const char *actions);
+
+/* Asks for the counters of the flows of 'table'.  'cb' is called once, within
+ * switch_run(): with each flow's match and packets, and then with NULL; or
+ * just with NULL if there is no session, or no answer before it ends.  One
+ * question at a time: false if another waits. */
+typedef void switch_stats_cb(const struct ofputil_flow_stats *, void *aux);
+bool switch_ask_stats(struct switch_link *, uint8_t table, switch_stats_cb *,
+                      void *aux);
 
 /* True if so much waits to be sent that the caller should let it drain before
  * it asks for more. */

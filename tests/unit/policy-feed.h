@@ -22,9 +22,10 @@
 
 struct feed {
     struct policy *policy;
-    struct hmap entries;        /* "struct feed_entry"s. */
+    struct hmap entries;        /* "struct feed_entry"s, but for peers. */
+    struct hmap peers;          /* "struct feed_entry"s. */
     struct diag_set diags;
-    size_t n_told;              /* Calls of the sink so far. */
+    size_t n_told;              /* Calls of the sink so far, but for peers. */
 };
 
 struct feed_entry {
@@ -41,12 +42,20 @@ row_id(enum row_table table, int n)
 
 /* The listener. */
 
+static inline struct hmap *
+feed_map(const struct feed *f, const struct space_key *key)
+{
+    return CONST_CAST(struct hmap *,
+                      key->kind == SPACE_PEER ? &f->peers : &f->entries);
+}
+
 static inline struct feed_entry *
 feed_find(const struct feed *f, const struct space_key *key)
 {
     struct feed_entry *e;
 
-    HMAP_FOR_EACH_WITH_HASH (e, node, space_key_hash(key), &f->entries) {
+    HMAP_FOR_EACH_WITH_HASH (e, node, space_key_hash(key),
+                             feed_map(f, key)) {
         if (space_key_equal(&e->entry.key, key)) {
             return e;
         }
@@ -60,10 +69,11 @@ feed_space_put(const struct space_entry *entry, void *f_)
     struct feed *f = f_;
     struct feed_entry *e = feed_find(f, &entry->key);
 
-    f->n_told++;
+    f->n_told += entry->key.kind != SPACE_PEER;
     if (!e) {
         e = xzalloc(sizeof *e);
-        hmap_insert(&f->entries, &e->node, space_key_hash(&entry->key));
+        hmap_insert(feed_map(f, &entry->key), &e->node,
+                    space_key_hash(&entry->key));
     } else {
         ck_assert(!space_entry_equal(&e->entry, entry));
     }
@@ -76,9 +86,9 @@ feed_space_remove(const struct space_key *key, void *f_)
     struct feed *f = f_;
     struct feed_entry *e = feed_find(f, key);
 
-    f->n_told++;
+    f->n_told += key->kind != SPACE_PEER;
     ck_assert_ptr_nonnull(e);
-    hmap_remove(&f->entries, &e->node);
+    hmap_remove(feed_map(f, key), &e->node);
     free(e);
 }
 
@@ -110,6 +120,7 @@ feed_init(struct feed *f)
 {
     f->policy = policy_create();
     hmap_init(&f->entries);
+    hmap_init(&f->peers);
     diag_set_init(&f->diags);
     f->n_told = 0;
 }
@@ -124,6 +135,10 @@ feed_uninit(struct feed *f)
         free(e);
     }
     hmap_destroy(&f->entries);
+    HMAP_FOR_EACH_POP (e, node, &f->peers) {
+        free(e);
+    }
+    hmap_destroy(&f->peers);
     diag_set_uninit(&f->diags);
 }
 
@@ -152,6 +167,7 @@ feed_settle(struct feed *f)
     ck_assert(!policy_is_unsettled(f->policy));
     ck_assert_uint_eq(policy_count_space(f->policy),
                       hmap_count(&f->entries));
+    ck_assert_uint_eq(policy_count_peers(f->policy), hmap_count(&f->peers));
     policy_for_each_space(f->policy, feed_compare_entry, f);
     return changed;
 }

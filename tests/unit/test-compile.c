@@ -187,10 +187,33 @@ START_TEST(an_active_port_is_admitted_and_delivered_to)
     add_iface(&f, "p1", "vif1", OFP_PORT_C(7));
     run(&f);
     ck_assert_int_eq(f.compiled->ports[0].state, PORT_ACTIVE);
-    ck_assert_int_eq(count(&f, TABLE_ADMIT, "in_port=7,", ""), 1);
+    ck_assert_int_eq(count(&f, TABLE_ADMIT, "in_port=7,", "resubmit(,1)"), 1);
     ck_assert_int_eq(count(&f, TABLE_LOCAL, "dl_dst=02:00:00:00:00:01", ""),
                      1);
     ck_assert_int_eq(count(&f, TABLE_FLOOD_LOCAL, "reg0=0x1389", "0x7->"), 1);
+    fixture_uninit(&f);
+}
+END_TEST
+
+START_TEST(a_port_that_may_spoof_is_not_asked_for_its_addresses)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    add_iface(&f, "p1", "vif1", OFP_PORT_C(7));
+    run(&f);
+    ck_assert_int_eq(count(&f, TABLE_ADMIT, "in_port=7,vlan_tci=0x0000,dl_src",
+                           "resubmit(,1)"), 1);
+    ck_assert_int_eq(count(&f, TABLE_SOURCE, "in_port=7,arp", ""), 1);
+    ck_assert_int_eq(count(&f, TABLE_SOURCE_OWNER, "in_port=7,", ""), 1);
+
+    f.ports[0].allow_spoof = true;
+    run(&f);
+    ck_assert_int_eq(count(&f, TABLE_ADMIT, "dl_src=02", ""), 0);
+    ck_assert_int_eq(count(&f, TABLE_ADMIT, "in_port=7,", "resubmit(,20)"),
+                     1);
+    ck_assert_int_eq(count(&f, TABLE_SOURCE, "in_port=7", ""), 0);
+    ck_assert_int_eq(count(&f, TABLE_SOURCE_OWNER, "in_port=7", ""), 0);
     fixture_uninit(&f);
 }
 END_TEST
@@ -202,14 +225,14 @@ START_TEST(an_absent_port_has_no_flow)
     fixture_init(&f);
     run(&f);
     ck_assert_int_eq(f.compiled->ports[0].state, PORT_ABSENT);
-    ck_assert_int_eq(count(&f, TABLE_LOCAL, "", ""), 0);
+    ck_assert_int_eq(count(&f, TABLE_LOCAL, "dl_dst", ""), 0);
     ck_assert_int_eq(count(&f, TABLE_FLOOD_LOCAL, "", ""), 0);
 
     /* In the database, but the switch has not given it a number yet. */
     add_iface(&f, "p1", "vif1", OFPP_NONE);
     run(&f);
     ck_assert_int_eq(f.compiled->ports[0].state, PORT_ABSENT);
-    ck_assert_int_eq(count(&f, TABLE_LOCAL, "", ""), 0);
+    ck_assert_int_eq(count(&f, TABLE_LOCAL, "dl_dst", ""), 0);
     fixture_uninit(&f);
 }
 END_TEST
@@ -243,7 +266,7 @@ START_TEST(interfaces_that_the_switch_has_not_claim_no_port)
     ck_assert_int_eq(f.compiled->ports[0].state, PORT_ACTIVE);
     ck_assert_str_eq(f.compiled->ports[0].iface->name, "vif2");
     ck_assert_uint_eq(diag_set_count(&f.compiled->diags), 0);
-    ck_assert_int_eq(count(&f, TABLE_ADMIT, "in_port=8,", ""), 1);
+    ck_assert_int_eq(count(&f, TABLE_ADMIT, "in_port=8,", "resubmit(,1)"), 1);
 
     f.host->ports[1].ofport = OFPP_NONE;
     run(&f);
@@ -300,14 +323,14 @@ START_TEST(without_a_router_mac_there_is_no_gateway)
     fixture_init(&f);
     f.rules.router_mac = (struct eth_addr) ETH_ADDR_C(00,00,00,00,00,00);
     run(&f);
-    ck_assert_int_eq(count(&f, TABLE_ROUTE, "", ""), 0);
+    ck_assert_int_eq(count(&f, TABLE_ROUTE, "nw_dst", ""), 0);
     ck_assert_int_eq(count(&f, TABLE_RESOLVE, "arp_tpa=10.1.1.1", ""), 0);
     ck_assert_int_eq(count(&f, TABLE_RESOLVE, "arp_tpa=10.1.1.0/24", ""), 1);
     ck_assert_int_eq(count(&f, TABLE_RESOLVE, "icmp,", ""), 0);
 
     fixture_add_ipv6(&f);
     run(&f);
-    ck_assert_int_eq(count(&f, TABLE_ROUTE, "", ""), 0);
+    ck_assert_int_eq(count(&f, TABLE_ROUTE, "nw_dst", ""), 0);
     ck_assert_int_eq(count(&f, TABLE_ND_SOLICIT, "reg0=", ""), 1);
     ck_assert_int_eq(count(&f, TABLE_ND_SOLICIT,
                            "nd_target=2001:db8:1::/64", ""), 1);
@@ -350,7 +373,7 @@ START_TEST(only_an_active_port_may_speak_of_neighbours)
     fixture_add_ipv6(&f);
     run(&f);
     ck_assert_int_eq(count(&f, TABLE_ND, "in_port", ""), 0);
-    ck_assert_int_eq(count(&f, TABLE_ND_OWNER, "", ""), 0);
+    ck_assert_int_eq(count(&f, TABLE_ND_OWNER, "in_port", ""), 0);
 
     add_iface(&f, "p1", "vif1", OFP_PORT_C(7));
     run(&f);
@@ -467,6 +490,7 @@ main(void)
     tcase_add_test(tc, every_flow_parses);
     tcase_add_test(tc, the_same_in_is_the_same_out);
     tcase_add_test(tc, an_active_port_is_admitted_and_delivered_to);
+    tcase_add_test(tc, a_port_that_may_spoof_is_not_asked_for_its_addresses);
     tcase_add_test(tc, an_absent_port_has_no_flow);
     tcase_add_test(tc, two_interfaces_with_one_iface_id_block_the_port);
     tcase_add_test(tc, interfaces_that_the_switch_has_not_claim_no_port);

@@ -579,6 +579,8 @@ struct outcome {
     size_t n_prefixes;
     struct n_placed placed[N_MAPPINGS];
     size_t n_placed;
+    struct n_placed good[N_MAPPINGS];   /* Placed, or only in conflict. */
+    size_t n_good;
     struct space_entry entries[2 * N_MAPPINGS];
     size_t n_entries;
 };
@@ -980,6 +982,8 @@ work_out_mappings(struct outcome *o)
         if (check_texts(o, &p) && o->router_of[p.m->target] >= 0
             && read_locator(o, p.m->locator, &p.where)
             && (!p.m->ca[0] || check_ca(o, &p))) {
+            o->good[o->n_good++] = p;
+
             bool first_by_ca = p.m->ca[0] && !find_placed(o, &p, true);
             bool first_by_mac = !find_placed(o, &p, false);
 
@@ -1123,21 +1127,21 @@ flood_encap(const struct outcome *o, int n, const struct in6_addr *pa)
     return encap;
 }
 
+static const char *const all_pas[N_PAS] = {
+    "192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1",
+};
+
 static void
 compare_flood(const struct outcome *o, int n,
               const struct rules_subnet *subnet)
 {
     size_t n_flood = 0;
 
-    static const char *const pas[N_PAS] = {
-        "192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1",
-    };
-
     for (size_t i = 0; i < N_PAS; i++) {
         struct space_where want;
         bool found = false;
 
-        ck_assert(addr_parse(pas[i], &want.pa));
+        ck_assert(addr_parse(all_pas[i], &want.pa));
         want.encap = flood_encap(o, n, &want.pa);
         for (size_t j = 0; j < subnet->n_flood; j++) {
             found = found || space_where_equal(&subnet->flood[j], &want);
@@ -1234,6 +1238,62 @@ compare_host(const struct outcome *o, const struct rules *rules)
     }
 }
 
+/* True if something in the network of router 'n_router' leads to 'pa'. */
+static bool
+leads_to(const struct outcome *o, int n_router, const struct in6_addr *pa)
+{
+    for (size_t i = 0; i < o->n_good; i++) {
+        const struct n_placed *p = &o->good[i];
+
+        if (o->router_of[p->m->target] == n_router
+            && p->where.encap != SPACE_LOCAL
+            && addr_equal(&p->where.pa, pa)) {
+            return true;
+        }
+    }
+    for (int n = 0; n < N_SWITCHES; n++) {
+        if (o->router_of[n] == n_router
+            && flood_encap(o, n, pa) != SPACE_LOCAL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint32_t
+domain_of(const struct outcome *o, int n_router)
+{
+    uint32_t domain = UINT32_MAX;
+
+    for (int n = 0; n < N_SWITCHES; n++) {
+        if (o->router_of[n] == n_router) {
+            domain = MIN(domain, o->w->switches[n].vsid);
+        }
+    }
+    return domain;
+}
+
+static void
+compare_peers(const struct outcome *o, const struct feed *f)
+{
+    size_t n_peers = 0;
+
+    for (int n = 0; n < N_ROUTERS; n++) {
+        for (size_t i = 0; i < N_PAS; i++) {
+            struct space_key key;
+            struct in6_addr pa;
+
+            ck_assert(addr_parse(all_pas[i], &pa));
+            if (leads_to(o, n, &pa)) {
+                space_key_init_peer(&key, domain_of(o, n), &pa);
+                ck_assert_ptr_nonnull(feed_find(f, &key));
+                n_peers++;
+            }
+        }
+    }
+    ck_assert_uint_eq(n_peers, hmap_count(&f->peers));
+}
+
 static void
 compare_with_naive(const struct world *w, const struct feed *f)
 {
@@ -1247,6 +1307,7 @@ compare_with_naive(const struct world *w, const struct feed *f)
     compare_subnets(&o, rules);
     compare_ports(&o, rules);
     compare_entries(&o, f);
+    compare_peers(&o, f);
     for (int i = 0; i < N_MAPPINGS; i++) {
         n_mappings += w->mappings[i].arrival != 0;
     }

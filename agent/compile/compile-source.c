@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "compile/compile-private.h"
+#include <inttypes.h>
+#include "packets.h"
+#include "util.h"
+
+/* A guest sends from its own addresses only.
+ *
+ * SOURCE sees to what ARP says about MACs; for ND see compile-nd.c.  SOURCE_IP
+ * asks the space whose the source address is, like any other CA, and
+ * SOURCE_OWNER has a flow per port that recognizes its guest's MAC in the
+ * answer.  So a guest with a thousand addresses takes no more flows than one
+ * with one. */
+
+enum {
+    PRIORITY_ALWAYS = 300,
+    PRIORITY_LINK_LOCAL = 210,
+    PRIORITY_NOT_YET = 200,     /* From no address, to find one. */
+    PRIORITY_OWN = 200,         /* What the guest says of itself is right. */
+    PRIORITY_OTHER = 190,       /* It is not. */
+    PRIORITY_LOOK_UP = 100,
+};
+
+#define TO_MULTICAST "dl_dst=01:00:00:00:00:00/01:00:00:00:00:00"
+
+static char *
+go_to(enum pipeline_table table)
+{
+    return xasprintf("resubmit(,%d)", table);
+}
+
+/* Asks whose address is in 'field'. */
+static char *
+look_up(const char *field, const char *reg)
+{
+    return xasprintf("move:%s->%s,resubmit(,%d),resubmit(,%d)", field, reg,
+                     TABLE_SPACE_CA, TABLE_SOURCE_OWNER);
+}
+
+/* Neighbours. */
+
+/* What 'bound' may say of itself: that it has its guest's MAC. */
+static void
+own_neighbor(struct compile_ctx *cx, const struct bound_port *bound)
+{
+    plan_add(cx->plan, TABLE_SOURCE, PRIORITY_OWN,
+             row_cookie(&bound->port->row),
+             plan_text("in_port=%"PRIu32",arp,arp_sha="ETH_ADDR_FMT,
+                       bound->iface->ofport,
+                       ETH_ADDR_ARGS(bound->iface->mac)),
+             go_to(TABLE_SOURCE_IP));
+}
+
+static void
+source_rules(struct compile_ctx *cx)
+{
+    /* Spanning tree, LLDP, LACP and their like are spoken between bridges,
+     * never by a guest (IEEE 802.1Q table 8-1). */
+    plan_add(cx->plan, TABLE_SOURCE, PRIORITY_ALWAYS, 0,
+             xstrdup("dl_dst=01:80:c2:00:00:00/ff:ff:ff:ff:ff:f0"),
+             compile_drop(DROP_RESERVED_MAC));
+    plan_add(cx->plan, TABLE_SOURCE, PRIORITY_OTHER, 0, xstrdup("arp"),
+             compile_drop(DROP_SPOOFED_NEIGHBOR));
+    plan_add(cx->plan, TABLE_SOURCE, 0, 0, xstrdup(""),
+             go_to(TABLE_SOURCE_IP));
+}
+
+/* Addresses. */
+
+static void
+add_source_ip(struct compile_ctx *cx, uint16_t priority, const char *match,
+              char *actions)
+{
+    plan_add(cx->plan, TABLE_SOURCE_IP, priority, 0, xstrdup(match), actions);
+}
+
+static void
+source_ip(struct compile_ctx *cx)
+{
+    /* A guest that looks for an address: a probe (RFC 5227), DHCP; duplicate
+     * address detection (RFC 4862), MLD. */
+    add_source_ip(cx, PRIORITY_NOT_YET, "arp,arp_spa=0.0.0.0",
+                  go_to(TABLE_RESOLVE));
+    add_source_ip(cx, PRIORITY_NOT_YET, "ip,nw_src=0.0.0.0,"TO_MULTICAST,
+                  go_to(TABLE_RESOLVE));
+    add_source_ip(cx, PRIORITY_NOT_YET, "ipv6,ipv6_src=::,"TO_MULTICAST,
+                  go_to(TABLE_RESOLVE));
+
+    /* Link-local addresses are the guest's to make; policy knows none. */
+    add_source_ip(cx, PRIORITY_LINK_LOCAL, "ipv6,ipv6_src=fe80::/10",
+                  go_to(TABLE_RESOLVE));
+
+    add_source_ip(cx, PRIORITY_LOOK_UP, "arp", look_up("arp_spa", REG_CA));
+    add_source_ip(cx, PRIORITY_LOOK_UP, "ip", look_up("ip_src", REG_CA));
+    add_source_ip(cx, PRIORITY_LOOK_UP, "ipv6", look_up("ipv6_src", REG_CA6));
+    add_source_ip(cx, 0, "", go_to(TABLE_RESOLVE));
+}
+
+/* The address is this guest's: local, with its MAC.  What the lookup has left
+ * behind would mislead those that follow. */
+static void
+owner(struct compile_ctx *cx, const struct bound_port *bound)
+{
+    plan_add(cx->plan, TABLE_SOURCE_OWNER, 100,
+             row_cookie(&bound->port->row),
+             plan_text("in_port=%"PRIu32","REG_ENCAP"=%#x,"
+                       REG_MAC"=%#"PRIx64,
+                       bound->iface->ofport, ENCAP_LOCAL,
+                       eth_addr_to_uint64(bound->iface->mac)),
+             plan_text("set_field:0->"REG_CA",set_field:0->"REG_PA6","
+                       "set_field:0->"REG_MAC",set_field:0->"REG_ENCAP","
+                       "resubmit(,%d)", TABLE_RESOLVE));
+}
+
+void
+compile_source(struct compile_ctx *cx)
+{
+    for (size_t i = 0; i < cx->n_ports; i++) {
+        const struct bound_port *bound = &cx->ports[i];
+
+        if (bound->state == PORT_ACTIVE && !bound->port->allow_spoof) {
+            own_neighbor(cx, bound);
+            owner(cx, bound);
+        }
+    }
+    source_rules(cx);
+    source_ip(cx);
+}

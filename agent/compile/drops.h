@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef COMPILE_DROPS_H
+#define COMPILE_DROPS_H 1
+
+/* Why a packet is dropped, for whoever counts.
+ *
+ * A flow that drops a packet says why and hands it to TABLE_DROP, which has
+ * one flow per reason; that flow's counters are the reason's. */
+
+#include <stdint.h>
+
+enum drop_reason {
+    DROP_UNKNOWN_PORT = 1,      /* From a port that has no policy. */
+    DROP_TAGGED,                /* VLAN tag where there should be none. */
+    DROP_SPOOFED_MAC,           /* From a MAC that is not the guest's. */
+    DROP_SPOOFED_CA,            /* From a CA that is not the guest's. */
+    DROP_SPOOFED_NEIGHBOR,      /* ARP or ND about what is not its own. */
+    DROP_RESERVED_MAC,          /* To a bridge group address (802.1D). */
+    DROP_TUNNEL_KEY,            /* From a tunnel, for no subnet of ours. */
+    DROP_UNKNOWN_PEER,          /* From a PA that the network does not know. */
+    DROP_CLAIMS_LOCAL,          /* From a tunnel, with a local guest's
+                                 * address. */
+    DROP_UNKNOWN_CA,            /* ARP for, or routed to, a CA nobody has. */
+    DROP_NO_ROUTE,              /* To a prefix that nobody has. */
+    DROP_NOT_ROUTABLE,          /* To the router, and not IP. */
+    DROP_UNKNOWN_MAC,           /* To a MAC that nobody has. */
+    DROP_NOT_HERE,              /* To a guest that should be on this host. */
+    DROP_NO_TUNNEL,             /* The tunnel port is not there yet. */
+};
+#define N_DROP_REASONS (DROP_NO_TUNNEL + 1)
+
+/* A word such as "spoofed-ca", NULL for what is no reason. */
+const char *drop_reason_to_string(uint32_t reason);
+
+#endif /* compile/drops.h */
