@@ -26,6 +26,7 @@ EXTRA_DIST += tests/unit/policy-feed.h tests/unit/unit.h
 # Scenarios: a folder each, with about.txt to say what must hold.
 SCENARIOS = \
 	tests/scenarios/ipv6/result.want \
+	tests/scenarios/migrating/result.want \
 	tests/scenarios/moved/result.want \
 	tests/scenarios/one-host/result.want \
 	tests/scenarios/overlap/result.want \
@@ -42,6 +43,9 @@ EXTRA_DIST += \
 	tests/scenarios/ipv6/about.txt \
 	tests/scenarios/ipv6/host.txt \
 	tests/scenarios/ipv6/policy.json \
+	tests/scenarios/migrating/about.txt \
+	tests/scenarios/migrating/host.txt \
+	tests/scenarios/migrating/policy.json \
 	tests/scenarios/moved/about.txt \
 	tests/scenarios/moved/host.txt \
 	tests/scenarios/moved/policy-1.json \

@@ -2,6 +2,7 @@
 
 agent_libhnv_la_SOURCES += \
 	agent/compile/compile-flood.c \
+	agent/compile/compile-migrations.c \
 	agent/compile/compile-nd.c \
 	agent/compile/compile-ports.c \
 	agent/compile/compile-private.h \

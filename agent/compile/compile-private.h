@@ -69,6 +69,7 @@ void compile_nd(struct compile_ctx *);         /* ND and all its kin. */
 void compile_routes(struct compile_ctx *);     /* ROUTE, ROUTED. */
 void compile_flood(struct compile_ctx *);      /* FLOOD, FLOOD_LOCAL. */
 void compile_tunnels(struct compile_ctx *);    /* DECAP, FORWARD, ENCAP. */
+void compile_migrations(struct compile_ctx *); /* FORWARD. */
 void compile_punts(struct compile_ctx *);      /* PUNT. */
 
 #endif /* compile/compile-private.h */
