@@ -136,6 +136,8 @@ EXTRA_DIST += tests/ovsdb-wire
 bench: all
 	HNV_AGENT='$(abs_top_builddir)/agent/hnv-agent' \
 	/usr/bin/python3 -B '$(abs_top_srcdir)/tests/bench/mappings.py'
-EXTRA_DIST += tests/bench/mappings.py
+	HNV_AGENT='$(abs_top_builddir)/agent/hnv-agent' \
+	/usr/bin/python3 -B '$(abs_top_srcdir)/tests/bench/move.py'
+EXTRA_DIST += tests/bench/mappings.py tests/bench/move.py
 
 .PHONY: bench check-ovsdb-wire check-system
