@@ -26,6 +26,7 @@ EXTRA_DIST += tests/unit/policy-feed.h tests/unit/unit.h
 # Scenarios: a folder each, with about.txt to say what must hold.
 SCENARIOS = \
 	tests/scenarios/ipv6/result.want \
+	tests/scenarios/migrating/result.want \
 	tests/scenarios/moved/result.want \
 	tests/scenarios/one-host/result.want \
 	tests/scenarios/overlap/result.want \
@@ -42,6 +43,9 @@ EXTRA_DIST += \
 	tests/scenarios/ipv6/about.txt \
 	tests/scenarios/ipv6/host.txt \
 	tests/scenarios/ipv6/policy.json \
+	tests/scenarios/migrating/about.txt \
+	tests/scenarios/migrating/host.txt \
+	tests/scenarios/migrating/policy.json \
 	tests/scenarios/moved/about.txt \
 	tests/scenarios/moved/host.txt \
 	tests/scenarios/moved/policy-1.json \
@@ -113,6 +117,7 @@ EXTRA_DIST += \
 	tests/system/test_ipv6_underlay.py \
 	tests/system/test_lab.py \
 	tests/system/test_nd.py \
+	tests/system/test_mobility.py \
 	tests/system/test_ovsdb_clients.py \
 	tests/system/test_ovsdb_kill.py \
 	tests/system/test_punt.py \
@@ -132,6 +137,8 @@ EXTRA_DIST += tests/ovsdb-wire
 bench: all
 	HNV_AGENT='$(abs_top_builddir)/agent/hnv-agent' \
 	/usr/bin/python3 -B '$(abs_top_srcdir)/tests/bench/mappings.py'
-EXTRA_DIST += tests/bench/mappings.py
+	HNV_AGENT='$(abs_top_builddir)/agent/hnv-agent' \
+	/usr/bin/python3 -B '$(abs_top_srcdir)/tests/bench/move.py'
+EXTRA_DIST += tests/bench/mappings.py tests/bench/move.py
 
 .PHONY: bench check-ovsdb-wire check-system

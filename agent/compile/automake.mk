@@ -3,6 +3,7 @@
 agent_libhnv_la_SOURCES += \
 	agent/compile/compile-drops.c \
 	agent/compile/compile-flood.c \
+	agent/compile/compile-migrations.c \
 	agent/compile/compile-nd.c \
 	agent/compile/compile-peers.c \
 	agent/compile/compile-ports.c \

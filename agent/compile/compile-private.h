@@ -74,6 +74,7 @@ void compile_routes(struct compile_ctx *);     /* ROUTE, ROUTED. */
 void compile_flood(struct compile_ctx *);      /* FLOOD, FLOOD_LOCAL. */
 void compile_tunnels(struct compile_ctx *);    /* DECAP, FORWARD, ENCAP. */
 void compile_peers(struct compile_ctx *);      /* PEER_GATE, CLAIM. */
+void compile_migrations(struct compile_ctx *); /* FORWARD. */
 void compile_punts(struct compile_ctx *);      /* PUNT. */
 void compile_drops(struct compile_ctx *);      /* DROP; the end of many. */
 

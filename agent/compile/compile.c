@@ -48,6 +48,7 @@ compile(const struct rules *rules, const struct host_view *host)
     compile_flood(&cx);
     compile_tunnels(&cx);
     compile_peers(&cx);
+    compile_migrations(&cx);
     compile_punts(&cx);
     compile_drops(&cx);
     if (plan_sort(out->plan)) {

@@ -80,7 +80,8 @@ enum pipeline_table {
 #define REG_ND_FLAGS "reg6"     /* In a packet that becomes the answer to a
                                  * solicitation: its flags, */
 #define REG_ND_OPTION "reg7"    /* and the type of its option. */
-#define REG_PART     "reg7"     /* Part of a long list of copies. */
+#define REG_PART     "reg7"     /* Part of a long list of copies; in FORWARD,
+                                 * whether a migration was considered. */
 #define REG_PUNT     "reg10"    /* In TABLE_PUNT: enum punt_kind. */
 #define REG_DROP     "reg7"     /* In TABLE_DROP: enum drop_reason. */
 #define REG_PEER     "reg11"    /* Found: PEER_KNOWN or PEER_CLAIMS. */

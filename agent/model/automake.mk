@@ -23,6 +23,7 @@ agent_libhnv_la_SOURCES += \
 	agent/model/prefix.h \
 	agent/model/resolve-flood.c \
 	agent/model/resolve-host.c \
+	agent/model/resolve-migrations.c \
 	agent/model/resolve-ports.c \
 	agent/model/resolve-slaac.c \
 	agent/model/resolve-subnets.c \

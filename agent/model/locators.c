@@ -119,6 +119,23 @@ locator_touch(struct locators *locators, struct locator *locator)
     }
 }
 
+enum space_encap
+locators_encap_to(const struct locators *locators, const struct in6_addr *pa)
+{
+    enum space_encap encap = SPACE_VXLAN;
+    const struct locator *locator;
+
+    HMAP_FOR_EACH (locator, node, &locators->by_uuid) {
+        if (locator->usable && addr_equal(&locator->pa, pa)) {
+            if (locator->encap == SPACE_VXLAN) {
+                return SPACE_VXLAN;
+            }
+            encap = locator->encap;
+        }
+    }
+    return encap;
+}
+
 void
 locators_touch_all(struct locators *locators)
 {

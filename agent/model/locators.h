@@ -75,6 +75,11 @@ struct locator *locators_get(struct locators *, const struct uuid *);
 /* Frees 'locator' if nothing mentions it any more. */
 void locators_release(struct locators *, struct locator *);
 
+/* Encapsulation to reach 'pa' by, as rows say: VXLAN unless all of the usable
+ * locators with that PA, and there is one, have NVGRE.  Looks at all. */
+enum space_encap locators_encap_to(const struct locators *,
+                                   const struct in6_addr *pa);
+
 /* Marks all as to be resolved anew. */
 void locators_touch_all(struct locators *);
 

@@ -182,16 +182,34 @@ change_domain(struct peers *peers, struct subnet_peers *sp, uint32_t domain)
     sp->domain = domain;
 }
 
+/* The PAs that the rules name: of the replication list, and of hosts that
+ * guests are moving to. */
+static void
+for_each_pa(struct peers *peers, struct subnet_peers *sp,
+            const struct rules_subnet *subnet,
+            void (*count)(struct peers *, struct subnet_peers *,
+                          const struct in6_addr *pa))
+{
+    for (size_t i = 0; i < subnet->n_flood; i++) {
+        count(peers, sp, &subnet->flood[i].pa);
+    }
+    for (size_t i = 0; i < subnet->n_migrations; i++) {
+        if (subnet->migrations[i].to.encap != SPACE_LOCAL) {
+            count(peers, sp, &subnet->migrations[i].to.pa);
+        }
+    }
+}
+
 void
 peers_adopt_rules(struct peers *peers, struct subnet_peers *sp,
                   const struct rules_subnet *old,
                   const struct rules_subnet *next)
 {
-    for (size_t i = 0; next && i < next->n_flood; i++) {
-        peers_ref(peers, sp, &next->flood[i].pa);
+    if (next) {
+        for_each_pa(peers, sp, next, peers_ref);
     }
-    for (size_t i = 0; old && i < old->n_flood; i++) {
-        peers_unref(peers, sp, &old->flood[i].pa);
+    if (old) {
+        for_each_pa(peers, sp, old, peers_unref);
     }
 
     uint32_t domain = next ? next->domain : 0;

@@ -5,10 +5,10 @@
 
 /* Peers: which PAs may send packets of a network.
  *
- * That is any PA to which a mapping or a replication list of one of the
- * network's subnets leads: a host with a guest in one subnet may route packets
- * into each of the others.  A (routing domain, PA) pair is a space entry of
- * kind SPACE_PEER, no matter how many mappings stand for it.
+ * That is any PA to which a mapping, a replication list or a migration of one
+ * of the network's subnets leads: a host with a guest in one subnet may route
+ * packets into each of the others.  A (routing domain, PA) pair is a space
+ * entry of kind SPACE_PEER, no matter how many mappings stand for it.
  *
  * Each subnet counts what leads to a PA; each routing domain counts the
  * subnets that have it.  So a mapping costs two lookups, and a subnet that

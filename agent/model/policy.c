@@ -118,7 +118,10 @@ policy_apply(struct policy *policy, const struct row_change *change)
         stale = apply_locator_set(policy, change);
         break;
     case ROW_LOCATOR:
-        stale = locators_apply(&policy->locators, change);
+        /* A migration wants the encapsulation of whichever locator has its
+         * PA. */
+        stale = (locators_apply(&policy->locators, change)
+                 || policy->rules->n_migrations > 0);
         break;
     case ROW_UCAST_REMOTE:
         mappings_apply(&policy->mappings, change);

@@ -14,6 +14,7 @@ rules_subnet_uninit(struct rules_subnet *subnet)
     free(subnet->name);
     free(subnet->prefixes);
     free(subnet->flood);
+    free(subnet->migrations);
 }
 
 void
@@ -108,6 +109,24 @@ flood_equal(const struct rules_subnet *a, const struct rules_subnet *b)
 }
 
 static bool
+migrations_equal(const struct rules_subnet *a, const struct rules_subnet *b)
+{
+    if (a->n_migrations != b->n_migrations) {
+        return false;
+    }
+    for (size_t i = 0; i < a->n_migrations; i++) {
+        const struct rules_migration *ma = &a->migrations[i];
+        const struct rules_migration *mb = &b->migrations[i];
+
+        if (!addr_equal(&ma->ca, &mb->ca)
+            || !space_where_equal(&ma->to, &mb->to)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
 rules_subnet_equal(const struct rules_subnet *a, const struct rules_subnet *b)
 {
     return uuid_equals(&a->row, &b->row)
@@ -117,7 +136,8 @@ rules_subnet_equal(const struct rules_subnet *a, const struct rules_subnet *b)
            && a->routed == b->routed
            && rules_prefixes_equal(a, b)
            && flood_equal(a, b)
-           && a->slaac == b->slaac;
+           && a->slaac == b->slaac
+           && migrations_equal(a, b);
 }
 
 static bool

@@ -35,6 +35,14 @@ struct rules_prefix {
     struct in6_addr gateway;    /* The router's address in it. */
 };
 
+/* A guest's address on its way to another host, where packets for it go as
+ * well as where its mapping says: Logical_Switch.other_config:migrating. */
+struct rules_migration {
+    struct in6_addr ca;         /* In a prefix of the subnet. */
+    struct space_where to;      /* The encapsulation is for when the mapping
+                                 * names none, being this host. */
+};
+
 /* A virtual subnet: a Logical_Switch that is bound in a Logical_Router. */
 struct rules_subnet {
     struct uuid row;            /* Logical_Switch. */
@@ -50,6 +58,8 @@ struct rules_subnet {
     size_t n_flood;
     bool slaac;                 /* Guests may make addresses of their own from
                                  * the IPv6 prefixes. */
+    struct rules_migration *migrations; /* In ascending order of CA. */
+    size_t n_migrations;
 };
 
 /* Why a port gets no traffic. */
@@ -73,6 +83,7 @@ struct rules_port {
 struct rules {
     struct rules_subnet *subnets;
     size_t n_subnets;
+    size_t n_migrations;        /* Of all subnets. */
     struct rules_port *ports;
     size_t n_ports;
     struct in6_addr *pas;       /* This host's provider addresses. */

@@ -4,6 +4,7 @@
 import copy
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -185,6 +186,52 @@ def test_show_tells_who_is_where(lab):
         assert word in text
     assert {"a1", "a3"} == {
         v["name"] for v in json.loads(ok("show", "--json"))["vms"]}
+
+
+def host_of(vm):
+    return next(v["host"] for v in json.loads(ok("show", "--json"))["vms"]
+                if v["name"] == vm)
+
+
+def port_of(host, vm):
+    """The guest's port as its host's switch has it; "" if it has none."""
+    return ok("host", host, "--", "ovs-vsctl", "--bare",
+              "--columns=ofport,external_ids", "find", "Interface",
+              f"external_ids:vm-name={vm}").strip()
+
+
+def test_a_moved_guest_stays_alive(lab):
+    """A process in it sees the same interface before and after."""
+    look = "ip -4 -o addr show eth0"
+    with subprocess.Popen(
+            [TOOL, "--name", NAME, "exec", "a3", "--", "sh", "-c",
+             f"{look}; read x; {look}"], text=True, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE) as process:
+        before = process.stdout.readline()
+        assert ok("move", "a3", "h1") == ""
+        after, _ = process.communicate("\n", timeout=30)
+    assert process.returncode == 0
+    assert "10.1.1.13/24" in before and after == before
+    assert host_of("a3") == "h1" and not port_of("h2", "a3")
+    ofport, ids = port_of("h1", "a3").split("\n", 1)
+    assert int(ofport) > 0
+    assert w.BY_NAME["a3"].port in ids and w.mac("a3") in ids
+
+    assert "already" in fails("move", "a3", "h1")
+    text = ok("move", "--timing", "a3", "h2")
+    assert re.fullmatch(r"without a port for \d+\.\d ms\n", text)
+    assert host_of("a3") == "h2" and not port_of("h1", "a3")
+    ok("exec", "a1", "--", "ping", "-n", "-c1", "-i0.1", "-w10", "10.1.1.13")
+
+
+def test_a_move_that_cannot_be_is_said_and_nothing_moves(lab):
+    assert '"a9"' in fails("move", "a9", "h1")
+    assert '"h9"' in fails("move", "a3", "h9")
+    ok("switch", "h1", "stop")
+    assert "h1's ovs-vswitchd" in fails("move", "a3", "h1")
+    assert "h1's ovs-vswitchd" in fails("move", "a1", "h2")
+    ok("switch", "h1", "start")
+    assert host_of("a3") == "h2" and int(port_of("h2", "a3").split()[0]) > 0
 
 
 def test_policy_stops_at_the_first_that_fails(lab, tmp_path):

@@ -102,14 +102,15 @@ class World:
         if first is not None:
             self.apply(first)
 
-    def apply(self, new):
+    def apply(self, new, forget=True):
         """Makes 'new' the policy of all hosts; returns once all switches
-        have it."""
+        have it, and unless 'forget' is false do nothing else any more."""
         for name, host in self.lab.hosts.items():
             transactions = (new.full(name) if self.policy is None
                             else new.since(self.policy, name))
             deliver.deliver(host.remote, transactions)
-            forget_cached(host)
+            if forget:
+                forget_cached(host)
         self.policy = new
 
     def tap(self, guest):

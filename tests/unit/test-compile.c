@@ -136,10 +136,18 @@ count(const struct fixture *f, int table, const char *match,
 /* Whatever comes out is understood by Open vSwitch's own parser. */
 START_TEST(every_flow_parses)
 {
+    struct rules_migration migrations[] = {
+        { addr("10.1.1.2"), { SPACE_VXLAN, addr("192.0.2.2") } },
+        { addr("10.1.1.3"), { SPACE_NVGRE, addr("2001:db8::2") } },
+        { addr("10.1.1.4"), { .encap = SPACE_LOCAL } },
+        { addr("2001:db8:1::2"), { SPACE_VXLAN, addr("2001:db8::2") } },
+    };
     struct fixture f;
 
     fixture_init(&f);
     fixture_add_ipv6(&f);
+    f.subnets[0].migrations = migrations;
+    f.subnets[0].n_migrations = ARRAY_SIZE(migrations);
     add_iface(&f, "p1", "vif1", OFP_PORT_C(1));
     run(&f);
     ck_assert_uint_gt(f.compiled->plan->n, 20);

@@ -468,6 +468,104 @@ START_TEST(flooding_goes_to_others_once)
 }
 END_TEST
 
+/* Migrations. */
+
+static void
+feed_migrations(const struct row_pair *pairs, size_t n)
+{
+    feed_row(&f, ROW_LOGICAL_SWITCH, WEB, (struct row) {
+        .logical_switch = {
+            .name = "web", .description = "",
+            .has_tunnel_key = true, .tunnel_key = 5001,
+            .other_config = { pairs, n },
+        },
+    });
+}
+
+static void
+check_migration(size_t i, const char *ca, enum space_encap encap,
+                const char *pa)
+{
+    const struct rules_migration *m = &subnet(5001)->migrations[i];
+    struct in6_addr wanted = ip(ca);
+
+    ck_assert_uint_lt(i, subnet(5001)->n_migrations);
+    ck_assert(addr_equal(&m->ca, &wanted));
+    ck_assert_int_eq(m->to.encap, encap);
+    if (pa) {
+        wanted = ip(pa);
+        ck_assert(addr_equal(&m->to.pa, &wanted));
+    }
+}
+
+START_TEST(a_migration_names_an_address_and_a_host)
+{
+    struct row_pair pairs[] = {
+        { "migrating:10.1.1.11", PA3 }, { "migrating:10.1.1.12", OWN_PA },
+        { "migrating:10.1.1.13", "192.0.2.4" }, { "other", "10.1.1.14" },
+    };
+
+    feed_migrations(pairs, ARRAY_SIZE(pairs));
+    ck_assert(feed_settle(&f));
+    ck_assert_uint_eq(subnet(5001)->n_migrations, 3);
+    check_migration(0, "10.1.1.11", SPACE_NVGRE, PA3);
+    check_migration(1, "10.1.1.12", SPACE_LOCAL, NULL);
+    check_migration(2, "10.1.1.13", SPACE_VXLAN, "192.0.2.4");
+    ck_assert_uint_eq(diag_set_count(&f.diags), 0);
+
+    feed_locator(&f, 4, "192.0.2.4", NVGRE);    /* Late. */
+    ck_assert(feed_settle(&f));
+    check_migration(2, "10.1.1.13", SPACE_NVGRE, "192.0.2.4");
+    feed_locator(&f, 5, "192.0.2.4", VXLAN);
+    ck_assert(feed_settle(&f));
+    check_migration(2, "10.1.1.13", SPACE_VXLAN, "192.0.2.4");
+
+    feed_own_pas(OWN_PA, "192.0.2.4");
+    ck_assert(feed_settle(&f));
+    check_migration(2, "10.1.1.13", SPACE_LOCAL, NULL);
+
+    feed_switch(&f, WEB, "web", 5001);
+    ck_assert(feed_settle(&f));
+    ck_assert_uint_eq(subnet(5001)->n_migrations, 0);
+}
+END_TEST
+
+static void
+check_bad_migration(const char *key, const char *value, const char *part)
+{
+    struct row_pair pairs[] = {
+        { "migrating:10.1.1.11", PA3 }, { key, value },
+    };
+    struct uuid row = row_id(ROW_LOGICAL_SWITCH, WEB);
+    const struct diag *diag;
+
+    feed_migrations(pairs, ARRAY_SIZE(pairs));
+    feed_settle(&f);
+    ck_assert_uint_eq(subnet(5001)->n_migrations, 1);
+    diag = diag_set_find(&f.diags, &row, "other_config", DIAG_OTHER_CONFIG);
+    ck_assert_ptr_nonnull(diag);
+    ck_assert_msg(strstr(diag->text, part) && strstr(diag->text, key)
+                  && strstr(diag->text, value), "%s", diag->text);
+
+    feed_migrations(pairs, 1);
+    feed_settle(&f);
+    ck_assert_uint_eq(diag_set_count(&f.diags), 0);
+}
+
+START_TEST(a_bad_migration_is_said_and_the_others_hold)
+{
+    check_bad_migration("migrating:", PA2, "IP address");
+    check_bad_migration("migrating:10.1.1", PA2, "IP address");
+    check_bad_migration("migrating:10.1.2.12", PA2, "no guest");
+    check_bad_migration("migrating:10.1.1.1", PA2, "no guest");
+    check_bad_migration("migrating:10.1.1.255", PA2, "no guest");
+    check_bad_migration("migrating: 10.1.1.11", PA2, "same CA");
+    check_bad_migration("migrating:10.1.1.12", "", "a host");
+    check_bad_migration("migrating:10.1.1.12", "224.0.0.1", "a host");
+    check_bad_migration("migrating:10.1.1.12", "192.0.2.2/24", "a host");
+}
+END_TEST
+
 /* Bad input. */
 
 static void
@@ -1007,6 +1105,8 @@ main(void)
         subnets_may_swap_vsids,
         own_pas_decide_what_is_local,
         flooding_goes_to_others_once,
+        a_migration_names_an_address_and_a_host,
+        a_bad_migration_is_said_and_the_others_hold,
         vsid_out_of_range,
         vsid_at_the_ends_of_the_range,
         slaac_is_off_by_default,

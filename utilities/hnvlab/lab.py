@@ -124,16 +124,24 @@ class Lab:
         self.host(guest.vm.host).switch.vsctl(*guest.unplug_commands())
 
     def move(self, guest, host):
-        """Unplugs the guest where it is and plugs it in at another host."""
+        """Unplugs the guest where it is and plugs it in at another host.
+        Returns for how many seconds it had no port: from when its old switch
+        had let go of it until its new one had it."""
         source = self.host(guest.vm.host)
         if source is host:
             raise LabError(f"guest {guest.name} is on host {host.name} "
                            "already")
+        for end in (source, host):
+            if not end.switch.vswitchd.pid():
+                raise LabError(f"guest {guest.name} cannot be moved: host "
+                               f"{end.name}'s ovs-vswitchd does not run")
         self.unplug(guest)
+        gone = time.monotonic()
         guest.carry(source.namespace, host.namespace)
         guest.vm.host = host.name
         self.save()
         self.plug(guest)
+        return time.monotonic() - gone
 
     def restart_switch(self, host):
         host.start_switch()

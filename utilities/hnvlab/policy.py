@@ -14,6 +14,9 @@ one of the methods that do, and send each host what is different:
     after = policy.moved("sql", "h2")
     after.since(policy, "h1")            the transactions that lead there
 
+In life a guest that moves has its port on the new host before it comes:
+policy.moving("sql", "h2"), then policy.moved("sql", "h2").
+
 rows() is what all this rests on: every row a host shall have, under a UUID
 that follows from what the row is about.  So a later transaction can name a
 row of an earlier one without asking for it."""
@@ -61,7 +64,8 @@ class Network:
 @dataclass(frozen=True)
 class Vm:
     """A guest's interface: the port it has, on which host, in which subnet,
-    and its addresses there (without prefix lengths)."""
+    and its addresses there (without prefix lengths).  'next_host' has its
+    port, too, and, if 'migrating', gets a copy of what is for it."""
     name: str
     host: str
     port: str
@@ -69,6 +73,8 @@ class Vm:
     vsid: int
     cas: List[str]
     mapping_type: str = "default"
+    next_host: Optional[str] = None
+    migrating: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,11 +92,14 @@ class Policy:
     def replace(self, **changes):
         return dataclasses.replace(self, **changes)
 
+    def moving(self, name, host, migrating=False):
+        """The guest is about to move to another host."""
+        return self._with_change(name, next_host=host, migrating=migrating)
+
     def moved(self, name, host):
         """The guest is on another host."""
-        return self.replace(vms=[
-            dataclasses.replace(vm, host=host) if vm.name == name else vm
-            for vm in self.vms])
+        return self._with_change(name, host=host, next_host=None,
+                                 migrating=False)
 
     def without(self, name):
         """The guest, its port and its mappings are gone."""
@@ -116,7 +125,8 @@ class Policy:
 
     def ports(self, host):
         """Port names of the guests on a host."""
-        return [vm.port for vm in self.vms if vm.host == host]
+        return [vm.port for vm in self.vms
+                if host in (vm.host, vm.next_host)]
 
     def mappings(self):
         """(CA, MAC, VSID, PA) of every customer address, sorted."""
@@ -131,14 +141,20 @@ class Policy:
         for network in self.networks:
             self._add_network(tables, network)
         for vm in self.vms:
-            self._add_vm(tables, vm, vm.host == host)
+            self._add_vm(tables, vm, host in (vm.host, vm.next_host))
         return tables
+
+    def _with_change(self, name, **changes):
+        return self.replace(vms=[
+            dataclasses.replace(vm, **changes) if vm.name == name else vm
+            for vm in self.vms])
 
     def _add_network(self, tables, network):
         for subnet in network.subnets:
             tables["Logical_Switch"][switch_uuid(subnet.vsid)] = {
                 "name": guid("subnet", subnet.vsid),
-                "description": network.rdid, "tunnel_key": subnet.vsid}
+                "description": network.rdid, "tunnel_key": subnet.vsid,
+                "other_config": ["map", self._migrations(subnet.vsid)]}
             self._add_flooding(tables, subnet.vsid)
         tables["Logical_Router"][row_uuid("router", network.name)] = {
             "name": network.rdid, "description": network.name,
@@ -148,6 +164,11 @@ class Policy:
                 for s in network.subnets]],
             "static_routes": ["map", sorted(
                 map(list, network.static_routes.items()))]}
+
+    def _migrations(self, vsid):
+        return sorted([f"migrating:{ca}", self.pas(vm.next_host)[0]]
+                      for vm in self.vms if vm.vsid == vsid and vm.migrating
+                      for ca in vm.cas)
 
     def _add_flooding(self, tables, vsid):
         """Broadcasts go to the hosts where the subnet has guests."""
