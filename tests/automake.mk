@@ -3,6 +3,7 @@
 # Unit tests: each file is a program of its own, of the check library.
 UNIT_TESTS = \
 	tests/unit/test-addr \
+	tests/unit/test-choose-pa \
 	tests/unit/test-compile \
 	tests/unit/test-db \
 	tests/unit/test-host-view \

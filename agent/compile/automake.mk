@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 
 agent_libhnv_la_SOURCES += \
+	agent/compile/choose-pa.c \
+	agent/compile/choose-pa.h \
 	agent/compile/compile-flood.c \
 	agent/compile/compile-nd.c \
+	agent/compile/compile-pas.c \
 	agent/compile/compile-ports.c \
 	agent/compile/compile-private.h \
 	agent/compile/compile-punt.c \

@@ -7,19 +7,6 @@
 #include "packets.h"
 #include "util.h"
 
-/* PA that a port's packets leave from: the first of the host's that can carry
- * them.  Zero, with no PA at all, leaves the choice to the host's routes. */
-static uint32_t
-port_local_pa(const struct rules *rules)
-{
-    for (size_t i = 0; i < rules->n_pas; i++) {
-        if (addr_is_ipv4(&rules->pas[i])) {
-            return ntohl(addr_to_ipv4(&rules->pas[i]));
-        }
-    }
-    return 0;
-}
-
 /* The port's own packets: only from its guest's MAC, and only untagged. */
 static void
 admit_port(struct compile_ctx *cx, const struct bound_port *bound)
@@ -35,7 +22,7 @@ admit_port(struct compile_ctx *cx, const struct bound_port *bound)
                        "set_field:%#"PRIx32"->"REG_LOCAL_PA","
                        "resubmit(,%d)",
                        bound->subnet->vsid, bound->subnet->domain,
-                       port_local_pa(cx->rules), TABLE_RESOLVE));
+                       compile_local_pa(cx, bound), TABLE_RESOLVE));
 }
 
 /* Packets to the port, wherever they come from. */

@@ -4,6 +4,7 @@
 #include "compile/compile.h"
 #include <inttypes.h>
 #include <stdlib.h>
+#include "compile/choose-pa.h"
 #include "compile/compile-private.h"
 #include "openvswitch/util.h"
 #include "openvswitch/vlog.h"
@@ -31,6 +32,12 @@ compile(const struct rules *rules, const struct host_view *host)
     }
 
     block_shared_macs(out);
+    for (size_t i = 0; i < out->n_ports; i++) {
+        if (out->ports[i].state == PORT_ACTIVE) {
+            choose_pas(rules, host, out->ports[i].port, out->ports[i].pas);
+        }
+    }
+    diagnose_pas(rules, host, &out->diags);
 
     out->plan = plan_create();
     struct compile_ctx cx = {
@@ -47,6 +54,7 @@ compile(const struct rules *rules, const struct host_view *host)
     compile_flood(&cx);
     compile_tunnels(&cx);
     compile_punts(&cx);
+    compile_pas(&cx);
     if (plan_sort(out->plan)) {
         VLOG_WARN("two flows with one match in a plan; this is a bug");
     }

@@ -30,6 +30,7 @@ static const char *const table_names[] = {
     [TABLE_LOCAL] = "LOCAL",
     [TABLE_DELIVER] = "DELIVER",
     [TABLE_ENCAP] = "ENCAP",
+    [TABLE_ENCAP_SOURCE] = "ENCAP_SOURCE",
 };
 
 const char *

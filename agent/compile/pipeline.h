@@ -14,7 +14,7 @@
  *                                            LOCAL ◄──────────────┤
  *                                              │                  ▼
  *   tunnel ─► DECAP ──► LOCAL / FLOOD_LOCAL    ▼                ENCAP
- *                                           DELIVER
+ *                                           DELIVER       (ENCAP_SOURCE)
  *
  * A name in parentheses is a lookup that comes back (resubmit): it loads
  * registers and decides nothing.  Only the two SPACE tables hold a flow per
@@ -52,6 +52,7 @@ enum pipeline_table {
     TABLE_LOCAL       = 80,     /* VSID, MAC -> local port. */
     TABLE_DELIVER     = 90,     /* Output to a local port. */
     TABLE_ENCAP       = 95,     /* Outer addresses, key; output. */
+    TABLE_ENCAP_SOURCE = 96,    /* Outer source address. */
 };
 
 /* Registers.  All are zero when a packet enters. */
@@ -64,8 +65,8 @@ enum pipeline_table {
 #define REG_PA6      "xxreg3"   /* Found: PA, if IPv6.  The lookup has read
                                  * the CA by then. */
 #define REG_ENCAP    "reg4"     /* Found: pipeline_encap(). */
-#define REG_LOCAL_PA "reg5"     /* IPv4 PA that the sender's packets leave
-                                 * from. */
+#define REG_LOCAL_PA "reg5"     /* PAs that the sender's packets leave from:
+                                 * pipeline_local_pa(). */
 #define REG_OUT_PORT "reg6"     /* Found: local port. */
 #define REG_ND_FLAGS "reg6"     /* In a packet that becomes the answer to a
                                  * solicitation: its flags, */
@@ -97,6 +98,14 @@ pipeline_encap(const struct space_where *where)
     return (where->encap == SPACE_LOCAL ? ENCAP_LOCAL
             : addr_is_ipv4(&where->pa) ? where->encap
             : where->encap | ENCAP_IPV6);
+}
+
+/* REG_LOCAL_PA: numbers of PAs, which the flows of TABLE_ENCAP_SOURCE give
+ * their meaning; 0 leaves the choice to the host's routes. */
+static inline uint32_t
+pipeline_local_pa(uint16_t number_ipv4, uint16_t number_ipv6)
+{
+    return number_ipv4 | (uint32_t) number_ipv6 << 16;
 }
 
 /* Priority of the flows in the SPACE tables. */

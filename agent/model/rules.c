@@ -126,7 +126,8 @@ rules_port_equal(const struct rules_port *a, const struct rules_port *b)
     return uuid_equals(&a->row, &b->row)
            && !strcmp(a->name, b->name)
            && a->fault == b->fault
-           && a->vsid == b->vsid;
+           && a->vsid == b->vsid
+           && !memcmp(a->pinned, b->pinned, sizeof a->pinned);
 }
 
 bool

@@ -60,6 +60,16 @@ enum rules_port_fault {
     RULES_PORT_BAD_SUBNET,      /* Its subnet is set aside or in no network. */
 };
 
+/* The families of provider addresses.  A port has a PA of each. */
+enum pa_family { PA_IPV4, PA_IPV6 };
+#define N_PA_FAMILIES (PA_IPV6 + 1)
+
+static inline enum pa_family
+pa_family(const struct in6_addr *pa)
+{
+    return addr_is_ipv4(pa) ? PA_IPV4 : PA_IPV6;
+}
+
 /* A vNIC's port profile: a Physical_Port row. */
 struct rules_port {
     struct uuid row;
@@ -67,6 +77,8 @@ struct rules_port {
                                  * RULES_PORT_BAD_NAME as it is. */
     enum rules_port_fault fault;
     uint32_t vsid;              /* Subnet of untagged traffic; 0 if 'fault'. */
+    struct in6_addr pinned[N_PA_FAMILIES]; /* other_config:pa, by enum
+                                            * pa_family; zero for none. */
 };
 
 struct rules {
