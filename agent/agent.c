@@ -211,7 +211,12 @@ agent_apply(struct agent *agent)
 {
     db_server_ensure_host(agent->db, host_system_id(agent->host));
     policy_set_host_name(agent->policy, host_system_id(agent->host));
-    if (agent_settle_policy(agent) || !agent->compiled
+
+    bool changed = agent_settle_policy(agent);
+    const struct rules *rules = policy_rules(agent->policy);
+
+    host_watch_pas(agent->host, rules->pas, rules->n_pas);
+    if (changed || !agent->compiled
         || agent->host_seqno != host_view_seqno(agent->host)) {
         agent_compile(agent);
     }

@@ -6,4 +6,8 @@ agent_libhnv_la_SOURCES += \
 	agent/host/host-view.c \
 	agent/host/host-view.h \
 	agent/host/host.c \
-	agent/host/host.h
+	agent/host/host.h \
+	agent/host/pa-watch.c \
+	agent/host/pa-watch.h \
+	agent/host/uplink.c \
+	agent/host/uplink.h

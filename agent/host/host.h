@@ -3,7 +3,8 @@
 #ifndef HOST_HOST_H
 #define HOST_HOST_H 1
 
-/* This host's Open vSwitch: its configuration database (Open_vSwitch).
+/* This host's Open vSwitch: its configuration database (Open_vSwitch); and the
+ * kernel's network interfaces that have provider addresses.
  *
  * Keeps the integration bridge and the tunnel ports in it, reads which guests'
  * interfaces are there, and reads the agent's own settings from
@@ -39,6 +40,10 @@ void host_override_bridge(struct host *, const char *name);
 
 void host_run(struct host *);
 void host_wait(struct host *);
+
+/* Says which addresses are this host's provider addresses: the view tells of
+ * each where it is.  Once the host is ready. */
+void host_watch_pas(struct host *, const struct in6_addr *, size_t n);
 
 /* True once the database's contents are known. */
 bool host_is_ready(const struct host *);
