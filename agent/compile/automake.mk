@@ -3,6 +3,7 @@
 agent_libhnv_la_SOURCES += \
 	agent/compile/choose-pa.c \
 	agent/compile/choose-pa.h \
+	agent/compile/compile-balance.c \
 	agent/compile/compile-flood.c \
 	agent/compile/compile-nd.c \
 	agent/compile/compile-pas.c \

@@ -74,5 +74,6 @@ void compile_flood(struct compile_ctx *);      /* FLOOD, FLOOD_LOCAL. */
 void compile_tunnels(struct compile_ctx *);    /* DECAP, FORWARD, ENCAP. */
 void compile_punts(struct compile_ctx *);      /* PUNT. */
 void compile_pas(struct compile_ctx *);        /* ENCAP_SOURCE. */
+void compile_balance(struct compile_ctx *);    /* BALANCE. */
 
 #endif /* compile/compile-private.h */

@@ -55,6 +55,7 @@ compile(const struct rules *rules, const struct host_view *host)
     compile_tunnels(&cx);
     compile_punts(&cx);
     compile_pas(&cx);
+    compile_balance(&cx);
     if (plan_sort(out->plan)) {
         VLOG_WARN("two flows with one match in a plan; this is a bug");
     }

@@ -16,8 +16,11 @@
  *   tunnel ─► DECAP ──► LOCAL / FLOOD_LOCAL    ▼                ENCAP
  *                                           DELIVER       (ENCAP_SOURCE)
  *
+ * A packet for a CA that several guests share goes from FORWARD through
+ * BALANCE, which finds one of them (SPACE_SHARE), back to FORWARD.
+ *
  * A name in parentheses is a lookup that comes back (resubmit): it loads
- * registers and decides nothing.  Only the two SPACE tables hold a flow per
+ * registers and decides nothing.  Only the SPACE tables hold a flow per
  * mapping; all others are rules.
  *
  * Later stages see only what earlier ones let through.  Gaps leave room for
@@ -49,6 +52,8 @@ enum pipeline_table {
     TABLE_FLOOD       = 60,     /* A copy to each PA of the subnet. */
     TABLE_FLOOD_LOCAL = 62,     /* A copy to each local guest of it. */
     TABLE_FORWARD     = 70,     /* This host, or which encapsulation. */
+    TABLE_BALANCE     = 71,     /* Which share of a CA with several owners. */
+    TABLE_SPACE_SHARE = 72,     /* VSID, CA, share -> MAC, where.  Mappings. */
     TABLE_LOCAL       = 80,     /* VSID, MAC -> local port. */
     TABLE_DELIVER     = 90,     /* Output to a local port. */
     TABLE_ENCAP       = 95,     /* Outer addresses, key; output. */
@@ -73,6 +78,7 @@ enum pipeline_table {
 #define REG_ND_OPTION "reg7"    /* and the type of its option. */
 #define REG_PART     "reg7"     /* Part of a long list of copies. */
 #define REG_PUNT     "reg10"    /* In TABLE_PUNT: enum punt_kind. */
+#define REG_SHARE    "reg11"    /* Share of a CA that a connection is in. */
 #define REG_MAC      "xreg4"    /* Found: MAC, in the low 48 bits; zero if
                                  * nothing was found. */
 
@@ -83,19 +89,22 @@ enum pipeline_reg {
     REG_IDX_PA = 3,
     REG_IDX_ENCAP = 4,
     REG_IDX_PUNT = 10,
+    REG_IDX_SHARE = 11,
     XREG_IDX_MAC = 4,
     XXREG_IDX_CA6 = 3,
     XXREG_IDX_PA6 = 3,
 };
 
-/* REG_ENCAP: zero if nothing was found, ENCAP_LOCAL for this host, or else
- * enum space_encap, and whether the PA is in REG_PA6. */
-enum { ENCAP_IPV6 = 0x10, ENCAP_LOCAL = 0x20 };
+/* REG_ENCAP: zero if nothing was found, ENCAP_LOCAL for this host,
+ * ENCAP_BALANCED for the owners of the CA in REG_CA or REG_CA6, or else enum
+ * space_encap, and whether the PA is in REG_PA6. */
+enum { ENCAP_IPV6 = 0x10, ENCAP_LOCAL = 0x20, ENCAP_BALANCED = 0x40 };
 
 static inline uint32_t
 pipeline_encap(const struct space_where *where)
 {
     return (where->encap == SPACE_LOCAL ? ENCAP_LOCAL
+            : where->encap == SPACE_BALANCED ? ENCAP_BALANCED
             : addr_is_ipv4(&where->pa) ? where->encap
             : where->encap | ENCAP_IPV6);
 }
@@ -110,6 +119,7 @@ pipeline_local_pa(uint16_t number_ipv4, uint16_t number_ipv6)
 
 /* Priority of the flows in the SPACE tables. */
 #define PRIORITY_SPACE 100
+#define PRIORITY_SPACE_OWNER 101    /* A special case of by CA. */
 
 /* NULL for a table that is not in use. */
 const char *pipeline_table_name(uint8_t table);

@@ -231,5 +231,8 @@ mapping_diagnose_conflict(const struct mapping *m,
                      "cannot be at %s, too.", ETH_ADDR_ARGS(m->mac), vsid,
                      format_place(holder, there), format_place(m, here));
         break;
+    case SPACE_BY_SHARE:
+    case SPACE_BY_OWNER:
+        OVS_NOT_REACHED();
     }
 }
