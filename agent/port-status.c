@@ -42,6 +42,9 @@ port_status_fill(const struct bound_port *bound, struct smap *status)
         }
     }
     add_pas(bound, status);
+    if (bound->mtu) {
+        smap_add_format(status, "mtu", "%u", bound->mtu);
+    }
     smap_add(status, "state", port_state_to_string(bound->state));
     if (bound->state == PORT_BLOCKED) {
         smap_add(status, "reason", bound->reason);

@@ -16,6 +16,7 @@ struct smap;
  *   state              active, absent, or blocked
  *   pa                 PAs that its packets leave from, of each family one,
  *                      separated by a comma
+ *   mtu                how long its IP packets to other hosts may be
  *   reason, detail     why it is blocked: a word, a sentence
  *
  * The first three only if an interface on this host is that port. */

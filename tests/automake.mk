@@ -114,6 +114,7 @@ EXTRA_DIST += \
 	tests/system/test_lab.py \
 	tests/system/test_nd.py \
 	tests/system/test_load_balancing.py \
+	tests/system/test_mtu.py \
 	tests/system/test_ovsdb_clients.py \
 	tests/system/test_ovsdb_kill.py \
 	tests/system/test_punt.py \

@@ -15,6 +15,8 @@ agent_libhnv_la_SOURCES += \
 	agent/compile/compile-tunnels.c \
 	agent/compile/compile.c \
 	agent/compile/compile.h \
+	agent/compile/mtu.c \
+	agent/compile/mtu.h \
 	agent/compile/pipeline.c \
 	agent/compile/pipeline.h \
 	agent/compile/punt.c \

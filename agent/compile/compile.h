@@ -35,6 +35,7 @@ struct bound_port {
                                  * its packets leave from, by enum pa_family;
                                  * NULL unless PORT_ACTIVE, and without one of
                                  * the family. */
+    unsigned int mtu;           /* Its packets may be as long; 0: unknown. */
     enum port_state state;
     const char *reason;         /* Constant word, for PORT_BLOCKED. */
     const char *detail;         /* Constant sentence, or NULL. */

@@ -136,6 +136,7 @@ host_port_equal__(const struct host_port *a, const struct host_port *b)
            && a->ofport == b->ofport
            && a->has_mac == b->has_mac
            && (!a->has_mac || eth_addr_equals(a->mac, b->mac))
+           && a->mtu == b->mtu
            && !strcmp(a->port_id, b->port_id)
            && !strcmp(a->vm_name, b->vm_name);
 }

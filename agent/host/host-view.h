@@ -24,6 +24,7 @@ struct host_port {
     ofp_port_t ofport;          /* OFPP_NONE until the switch has it. */
     bool has_mac;
     struct eth_addr mac;        /* external_ids:attached-mac, the guest's. */
+    unsigned int mtu;           /* Interface.mtu; 0 if unknown. */
     char *port_id;              /* external_ids:vm-port-id, or 'name'. */
     char *vm_name;              /* external_ids:vm-name or vm-id, or "". */
 };

@@ -428,6 +428,7 @@ read_guest_iface(const struct ovsrec_interface *iface, struct smap *bad_macs,
     port->vm_name = xstrdup(smap_get_def(ids, "vm-name",
                                          smap_get_def(ids, "vm-id", "")));
     port->ofport = iface_ofport(iface);
+    port->mtu = iface->n_mtu && iface->mtu[0] > 0 ? iface->mtu[0] : 0;
     port->has_mac = mac && addr_mac_parse(mac, &port->mac);
     if (mac && !port->has_mac) {
         complain_of_mac(bad_macs, iface, mac);

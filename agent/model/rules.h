@@ -81,6 +81,12 @@ struct rules_port {
                                             * pa_family; zero for none. */
 };
 
+/* Encapsulations, over one family of PAs. */
+struct rules_tunnels {
+    bool vxlan;
+    bool nvgre;
+};
+
 struct rules {
     struct rules_subnet *subnets;
     size_t n_subnets;
@@ -88,6 +94,8 @@ struct rules {
     size_t n_ports;
     struct in6_addr *pas;       /* This host's provider addresses. */
     size_t n_pas;
+    struct rules_tunnels tunnels[N_PA_FAMILIES]; /* Those by which there are
+                                 * other hosts, by enum pa_family. */
     struct uuid physical_switch; /* Row, zero if there is none. */
     struct eth_addr router_mac; /* Zero if there is none: no gateway. */
 };

@@ -28,6 +28,7 @@ static const char *const code_names[N_DIAG_CODES] = {
     [DIAG_SUBNET_IN_TWO_NETWORKS] = "SubnetInTwoNetworks",
     [DIAG_ENCAP_MISMATCH] = "EncapsulationMismatch",
     [DIAG_PA_ADDRESS] = "PAAddressConfigurationFailure",
+    [DIAG_MTU_TOO_SMALL] = "MtuTooSmall",
     [DIAG_PORT_SUBNET_UNUSABLE] = "PortSubnetUnusable",
     [DIAG_IFACE_ID_DUPLICATE] = "IfaceIdDuplicate",
     [DIAG_PORT_NAME] = "PortName",
