@@ -10,6 +10,7 @@
 #include "compile/pipeline.h"
 #include "db/db.h"
 #include "host/host.h"
+#include "host/pa-watch.h"
 #include "lockfile.h"
 #include "make-dirs.h"
 #include "model/policy.h"
@@ -203,6 +204,20 @@ agent_settle_policy(struct agent *agent)
     return policy_settle(agent->policy, &sink);
 }
 
+static void
+agent_watch_pas(struct agent *agent)
+{
+    const struct rules *rules = policy_rules(agent->policy);
+    struct pa_place *places = xcalloc(MAX(rules->n_pas, 1), sizeof *places);
+
+    for (size_t i = 0; i < rules->n_pas; i++) {
+        places[i].addr = rules->pas[i];
+        places[i].vlan = rules->pa_vlans[i];
+    }
+    host_watch_pas(agent->host, places, rules->n_pas, rules->pa_vrf);
+    free(places);
+}
+
 /* Brings the switch link up to date with the policy and the host.  Nothing of
  * this happens before the host's ports are known: a plan without them would
  * take away their flows. */
@@ -213,9 +228,7 @@ agent_apply(struct agent *agent)
     policy_set_host_name(agent->policy, host_system_id(agent->host));
 
     bool changed = agent_settle_policy(agent);
-    const struct rules *rules = policy_rules(agent->policy);
-
-    host_watch_pas(agent->host, rules->pas, rules->n_pas);
+    agent_watch_pas(agent);
     if (changed || !agent->compiled
         || agent->host_seqno != host_view_seqno(agent->host)) {
         agent_compile(agent);

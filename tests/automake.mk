@@ -119,6 +119,7 @@ EXTRA_DIST += \
 	tests/system/test_ovsdb_kill.py \
 	tests/system/test_punt.py \
 	tests/system/test_provider_addresses.py \
+	tests/system/test_provider_network.py \
 	tests/system/test_restart.py \
 	tests/system/test_router_advert.py \
 	tests/system/wire.py \

@@ -76,6 +76,28 @@ choose_pas(const struct rules *rules, const struct host_view *host,
     }
 }
 
+/* Says what is wrong with a PA, if anything is. */
+static void
+diagnose_pa(const struct rules *rules, size_t i, const struct host_pa *pa,
+            struct ds *text)
+{
+    const char *gap = text->length ? "  " : "";
+    char buf[ADDR_STRLEN];
+
+    addr_format(&rules->pas[i], buf);
+    if (!pa->device) {
+        ds_put_format(text, "%sNo interface of this host%s%s has PA %s.", gap,
+                      rules->pa_vrf ? " in VRF " : "",
+                      rules->pa_vrf ? rules->pa_vrf : "", buf);
+    } else if (!pa->up) {
+        ds_put_format(text, "%sPA %s is on %s, whose uplink is down.", gap,
+                      buf, pa->device);
+    } else if (!pa->vlan_ok) {
+        ds_put_format(text, "%sPA %s is on %s, which is no device of its VLAN "
+                      "%u.", gap, buf, pa->device, rules->pa_vlans[i]);
+    }
+}
+
 void
 diagnose_pas(const struct rules *rules, const struct host_view *host,
              struct diag_set *diags)
@@ -84,16 +106,9 @@ diagnose_pas(const struct rules *rules, const struct host_view *host,
 
     for (size_t i = 0; i < rules->n_pas; i++) {
         const struct host_pa *pa = host_view_find_pa(host, &rules->pas[i]);
-        char buf[ADDR_STRLEN];
 
-        if (pa && !pa->device) {
-            ds_put_format(&text, "%sNo interface of this host has PA %s.",
-                          text.length ? "  " : "",
-                          addr_format(&pa->addr, buf));
-        } else if (pa && !pa->up) {
-            ds_put_format(&text, "%sPA %s is on %s, whose uplink is down.",
-                          text.length ? "  " : "",
-                          addr_format(&pa->addr, buf), pa->device);
+        if (pa) {
+            diagnose_pa(rules, i, pa, &text);
         }
     }
     if (text.length) {

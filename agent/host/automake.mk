@@ -7,6 +7,10 @@ agent_libhnv_la_SOURCES += \
 	agent/host/host-view.h \
 	agent/host/host.c \
 	agent/host/host.h \
+	agent/host/link-info.c \
+	agent/host/link-info.h \
+	agent/host/pa-vlan.c \
+	agent/host/pa-vlan.h \
 	agent/host/pa-watch.c \
 	agent/host/pa-watch.h \
 	agent/host/uplink.c \

@@ -147,6 +147,7 @@ host_pa_equal__(const struct host_pa *a, const struct host_pa *b)
     return ipv6_addr_equals(&a->addr, &b->addr)
            && nullable_string_is_equal(a->device, b->device)
            && a->up == b->up
+           && a->vlan_ok == b->vlan_ok
            && a->mtu == b->mtu;
 }
 

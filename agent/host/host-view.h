@@ -35,6 +35,8 @@ struct host_pa {
     char *device;               /* That has the address; NULL: none has. */
     bool up;                    /* Its uplink works, for all that is known. */
     unsigned int mtu;           /* IP packets that fit through; 0: unknown. */
+    bool vlan_ok;               /* Packets leave with the VLAN tag that they
+                                 * are to have. */
 };
 
 struct host_view {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "dirs.h"
 #include "host/bridge.h"
+#include "host/pa-vlan.h"
 #include "host/pa-watch.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -150,9 +151,10 @@ host_wait(struct host *host)
 }
 
 void
-host_watch_pas(struct host *host, const struct in6_addr *pas, size_t n)
+host_watch_pas(struct host *host, const struct pa_place *pas, size_t n,
+               const char *vrf)
 {
-    if (pa_watch_set(host->pas, pas, n)) {
+    if (pa_watch_set(host->pas, pas, n, vrf)) {
         host_update_view(host);
     }
 }
@@ -210,6 +212,8 @@ monitor_columns(struct ovsdb_idl *idl)
         &ovsrec_flow_table_col_name,
         &ovsrec_port_col_name,
         &ovsrec_port_col_interfaces,
+        &ovsrec_port_col_tag,
+        &ovsrec_port_col_external_ids,
         &ovsrec_interface_col_name,
         &ovsrec_interface_col_type,
         &ovsrec_interface_col_ofport,
@@ -527,15 +531,21 @@ host_keep_bridge(struct host *host)
         .datapath_type = host_setting(host, "hnv-datapath-type"),
         .table_name = host->table_name,
     };
+    size_t n;
+    const struct pa_place *places = pa_watch_places(host->pas, &n);
 
     if (host->txn || time_msec() < host->retry_ms
         || !ovsdb_idl_is_connected(host->idl)
-        || bridge_is_right(host->idl, &wish)) {
+        || (bridge_is_right(host->idl, &wish)
+            && (!places || pa_vlans_are_right(host->idl, places, n)))) {
         return;
     }
     host->txn = ovsdb_idl_txn_create(host->idl);
     ovsdb_idl_txn_add_comment(host->txn, "hnv-agent: integration bridge %s",
                               host->bridge);
     bridge_put_right(host->idl, host->txn, &wish);
+    if (places) {
+        pa_vlans_put_right(host->idl, places, n);
+    }
     host_finish_txn(host);
 }

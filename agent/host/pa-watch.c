@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "host/host-view.h"
+#include "host/link-info.h"
 #include "host/uplink.h"
-#include "netdev.h"
 #include "netlink-notifier.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -32,16 +32,10 @@ static const int groups[] = {
 };
 #define N_GROUPS ARRAY_SIZE(groups)
 
-struct watched_pa {
-    struct in6_addr addr;
-    char device[IFNAMSIZ];      /* "" if none has it. */
-    bool running;               /* Device is up and has a carrier. */
-    int mtu;                    /* Device's; 0 if unknown. */
-};
-
 struct pa_watch {
-    struct watched_pa *pas;
+    struct pa_place *pas;       /* NULL until they are known. */
     size_t n;
+    char *vrf;                  /* Or NULL. */
     struct nln *nln;
     struct nln_notifier *notifiers[N_GROUPS];
     bool stale;                 /* The kernel has something new to say. */
@@ -86,6 +80,7 @@ pa_watch_destroy(struct pa_watch *watch)
         }
         nln_destroy(watch->nln);
         free(watch->pas);
+        free(watch->vrf);
         free(watch);
     }
 }
@@ -118,40 +113,29 @@ ifaddr_to_addr(const struct ifaddrs *ifa, struct in6_addr *ret_addr)
     }
 }
 
-static int
-device_mtu(const char *device)
-{
-    struct netdev *netdev;
-    int mtu;
-
-    if (netdev_open(device, "system", &netdev)) {
-        return 0;
-    }
-    if (netdev_get_mtu(netdev, &mtu)) {
-        mtu = 0;
-    }
-    netdev_close(netdev);
-    return mtu;
-}
-
-/* An address may be on several devices: that of those that works counts. */
+/* An address may be on several devices, in as many VRFs or for failover: of
+ * those in the right VRF one that works counts. */
 static void
-find_device(struct watched_pa *pa, const struct ifaddrs *all)
+find_device(struct pa_place *pa, const struct ifaddrs *all, const char *vrf)
 {
     const unsigned int running = IFF_UP | IFF_RUNNING;
+    unsigned int master = vrf ? if_nametoindex(vrf) : 0;
 
-    *pa = (struct watched_pa) { .addr = pa->addr };
+    *pa = (struct pa_place) { .addr = pa->addr, .vlan = pa->vlan };
     for (const struct ifaddrs *ifa = all; ifa; ifa = ifa->ifa_next) {
         struct in6_addr addr;
+        struct link_info info;
 
-        if (!pa->running && ifaddr_to_addr(ifa, &addr)
-            && addr_equal(&addr, &pa->addr)) {
-            ovs_strlcpy(pa->device, ifa->ifa_name, sizeof pa->device);
-            pa->running = (ifa->ifa_flags & running) == running;
+        if (pa->running || !ifaddr_to_addr(ifa, &addr)
+            || !addr_equal(&addr, &pa->addr)
+            || !link_info_read(ifa->ifa_name, &info)
+            || (vrf && (!master || info.master != master))) {
+            continue;
         }
-    }
-    if (pa->device[0]) {
-        pa->mtu = device_mtu(pa->device);
+        ovs_strlcpy(pa->device, ifa->ifa_name, sizeof pa->device);
+        pa->running = (ifa->ifa_flags & running) == running;
+        pa->mtu = info.mtu;
+        pa->device_vlan = info.vlan;
     }
 }
 
@@ -173,13 +157,14 @@ read_devices(struct pa_watch *watch)
         return false;
     }
     for (size_t i = 0; i < watch->n; i++) {
-        struct watched_pa *pa = &watch->pas[i];
-        const struct watched_pa old = *pa;
+        struct pa_place *pa = &watch->pas[i];
+        const struct pa_place old = *pa;
 
-        find_device(pa, all);
+        find_device(pa, all, watch->vrf);
         changed = changed || (strcmp(old.device, pa->device)
                               || old.running != pa->running
-                              || old.mtu != pa->mtu);
+                              || old.mtu != pa->mtu
+                              || old.device_vlan != pa->device_vlan);
     }
     freeifaddrs(all);
     return changed;
@@ -188,24 +173,37 @@ read_devices(struct pa_watch *watch)
 /* Following it. */
 
 bool
-pa_watch_set(struct pa_watch *watch, const struct in6_addr *pas, size_t n)
+pa_watch_set(struct pa_watch *watch, const struct pa_place *pas, size_t n,
+             const char *vrf)
 {
-    bool same = n == watch->n;
+    bool same = (watch->pas && n == watch->n
+                 && nullable_string_is_equal(vrf, watch->vrf));
 
     for (size_t i = 0; same && i < n; i++) {
-        same = addr_equal(&pas[i], &watch->pas[i].addr);
+        same = (addr_equal(&pas[i].addr, &watch->pas[i].addr)
+                && pas[i].vlan == watch->pas[i].vlan);
     }
     if (same) {
         return false;
     }
     free(watch->pas);
-    watch->pas = xcalloc(n, sizeof *watch->pas);
+    free(watch->vrf);
+    watch->pas = xcalloc(MAX(n, 1), sizeof *watch->pas);
     watch->n = n;
+    watch->vrf = nullable_xstrdup(vrf);
     for (size_t i = 0; i < n; i++) {
-        watch->pas[i].addr = pas[i];
+        watch->pas[i].addr = pas[i].addr;
+        watch->pas[i].vlan = pas[i].vlan;
     }
     read_devices(watch);
     return true;
+}
+
+const struct pa_place *
+pa_watch_places(const struct pa_watch *watch, size_t *ret_n)
+{
+    *ret_n = watch->n;
+    return watch->pas;
 }
 
 bool
@@ -234,7 +232,7 @@ pa_watch_fill(const struct pa_watch *watch, struct ovsdb_idl *idl,
               struct host_view *view)
 {
     for (size_t i = 0; i < watch->n; i++) {
-        const struct watched_pa *watched = &watch->pas[i];
+        const struct pa_place *watched = &watch->pas[i];
         struct host_pa *pa = host_view_add_pa(view, &watched->addr);
         struct uplink uplink;
 
@@ -244,6 +242,9 @@ pa_watch_fill(const struct pa_watch *watch, struct ovsdb_idl *idl,
         pa->device = xstrdup(watched->device);
         pa->up = watched->running;
         pa->mtu = watched->mtu;
+        pa->vlan_ok = (!watched->vlan
+                       || watched->device_vlan == watched->vlan
+                       || uplink_is_internal(idl, watched->device));
         if (uplink_find(idl, watched->device, &uplink)) {
             pa->up = pa->up && uplink.up;
             pa->mtu = (!uplink.mtu ? pa->mtu

@@ -8,8 +8,8 @@
 #include "util.h"
 #include "vswitch-idl.h"
 
-static bool
-port_has_device(const struct ovsrec_port *port, const char *device)
+bool
+uplink_port_has_device(const struct ovsrec_port *port, const char *device)
 {
     for (size_t i = 0; i < port->n_interfaces; i++) {
         if (!strcmp(port->interfaces[i]->name, device)
@@ -28,12 +28,18 @@ find_bridge_of(struct ovsdb_idl *idl, const char *device)
 
     OVSREC_BRIDGE_FOR_EACH (bridge, idl) {
         for (size_t i = 0; i < bridge->n_ports; i++) {
-            if (port_has_device(bridge->ports[i], device)) {
+            if (uplink_port_has_device(bridge->ports[i], device)) {
                 return bridge;
             }
         }
     }
     return NULL;
+}
+
+bool
+uplink_is_internal(struct ovsdb_idl *idl, const char *device)
+{
+    return find_bridge_of(idl, device) != NULL;
 }
 
 static bool

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 struct ovsdb_idl;
+struct ovsrec_port;
 
 struct uplink {
     bool up;
@@ -23,5 +24,11 @@ struct uplink {
  * is no internal port, or nothing is known of what is behind it. */
 bool uplink_find(struct ovsdb_idl *, const char *device,
                  struct uplink *ret_uplink);
+
+/* True if 'device' is an internal port of Open vSwitch, and 'port' is it; or
+ * some port is. */
+bool uplink_port_has_device(const struct ovsrec_port *port,
+                            const char *device);
+bool uplink_is_internal(struct ovsdb_idl *, const char *device);
 
 #endif /* host/uplink.h */

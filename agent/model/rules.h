@@ -93,7 +93,9 @@ struct rules {
     struct rules_port *ports;
     size_t n_ports;
     struct in6_addr *pas;       /* This host's provider addresses. */
+    uint16_t *pa_vlans;         /* The outer VLAN tag of each, 0 for none. */
     size_t n_pas;
+    char *pa_vrf;               /* The VRF that they are in, or NULL. */
     struct rules_tunnels tunnels[N_PA_FAMILIES]; /* Those by which there are
                                  * other hosts, by enum pa_family. */
     struct uuid physical_switch; /* Row, zero if there is none. */

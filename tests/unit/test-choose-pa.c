@@ -62,6 +62,7 @@ know(struct fixture *f, const char *s, const char *device, bool up)
     free(pa->device);
     pa->device = nullable_xstrdup(device);
     pa->up = up;
+    pa->vlan_ok = true;
 }
 
 /* The PA of port number 'i', as an address: numbers of PAs change. */
