@@ -11,6 +11,7 @@
 #include "db/db.h"
 #include "drop-counters.h"
 #include "host/host.h"
+#include "host/pa-watch.h"
 #include "lockfile.h"
 #include "make-dirs.h"
 #include "model/policy.h"
@@ -204,6 +205,20 @@ agent_settle_policy(struct agent *agent)
     return policy_settle(agent->policy, &sink);
 }
 
+static void
+agent_watch_pas(struct agent *agent)
+{
+    const struct rules *rules = policy_rules(agent->policy);
+    struct pa_place *places = xcalloc(MAX(rules->n_pas, 1), sizeof *places);
+
+    for (size_t i = 0; i < rules->n_pas; i++) {
+        places[i].addr = rules->pas[i];
+        places[i].vlan = rules->pa_vlans[i];
+    }
+    host_watch_pas(agent->host, places, rules->n_pas, rules->pa_vrf);
+    free(places);
+}
+
 /* Brings the switch link up to date with the policy and the host.  Nothing of
  * this happens before the host's ports are known: a plan without them would
  * take away their flows. */
@@ -212,7 +227,10 @@ agent_apply(struct agent *agent)
 {
     db_server_ensure_host(agent->db, host_system_id(agent->host));
     policy_set_host_name(agent->policy, host_system_id(agent->host));
-    if (agent_settle_policy(agent) || !agent->compiled
+
+    bool changed = agent_settle_policy(agent);
+    agent_watch_pas(agent);
+    if (changed || !agent->compiled
         || agent->host_seqno != host_view_seqno(agent->host)) {
         agent_compile(agent);
     }

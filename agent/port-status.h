@@ -14,6 +14,9 @@ struct smap;
  *   vm_nic_vm_name     external_ids:vm-name or vm-id of the interface
  *   vm_nic_macaddress  the guest's MAC
  *   state              active, absent, or blocked
+ *   pa                 PAs that its packets leave from, of each family one,
+ *                      separated by a comma
+ *   mtu                how long its IP packets to other hosts may be
  *   reason, detail     why it is blocked: a word, a sentence
  *
  * The first three only if an interface on this host is that port. */

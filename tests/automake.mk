@@ -3,6 +3,7 @@
 # Unit tests: each file is a program of its own, of the check library.
 UNIT_TESTS = \
 	tests/unit/test-addr \
+	tests/unit/test-choose-pa \
 	tests/unit/test-compile \
 	tests/unit/test-db \
 	tests/unit/test-host-view \
@@ -117,10 +118,14 @@ EXTRA_DIST += \
 	tests/system/test_ipv6_underlay.py \
 	tests/system/test_lab.py \
 	tests/system/test_nd.py \
+	tests/system/test_load_balancing.py \
+	tests/system/test_mtu.py \
 	tests/system/test_mobility.py \
 	tests/system/test_ovsdb_clients.py \
 	tests/system/test_ovsdb_kill.py \
 	tests/system/test_punt.py \
+	tests/system/test_provider_addresses.py \
+	tests/system/test_provider_network.py \
 	tests/system/test_restart.py \
 	tests/system/test_router_advert.py \
 	tests/system/wire.py \

@@ -201,18 +201,30 @@ add_mapping(const struct space_entry *entry, void *lines_)
     char buf[ADDR_STRLEN];
 
     ds_put_format(&s, "%"PRIu32" ", entry->key.vsid);
-    if (entry->key.kind == SPACE_PEER) {
+    switch (entry->key.kind) {
+    case SPACE_PEER:
         ds_put_format(&s, "peer %s", addr_format(&entry->key.pa, buf));
         svec_add_nocopy(lines, ds_steal_cstr(&s));
         return;
+    case SPACE_BY_CA:
+        ds_put_format(&s, "ca %s ", addr_format(&entry->key.ca, buf));
+        break;
+    case SPACE_BY_MAC:
+        break;
+    case SPACE_BY_SHARE:
+        ds_put_format(&s, "ca %s share %"PRIu32" ",
+                      addr_format(&entry->key.ca, buf), entry->key.share);
+        break;
+    case SPACE_BY_OWNER:
+        ds_put_format(&s, "ca %s not for its owners",
+                      addr_format(&entry->key.ca, buf));
+        svec_add_nocopy(lines, ds_steal_cstr(&s));
+        return;
     }
-    if (entry->key.kind == SPACE_BY_CA) {
-        ds_put_format(&s, "ca %s mac ", addr_format(&entry->key.ca, buf));
-    } else {
-        ds_put_cstr(&s, "mac ");
-    }
-    ds_put_format(&s, ETH_ADDR_FMT" ", ETH_ADDR_ARGS(entry->mac));
-    if (entry->where.encap == SPACE_LOCAL) {
+    ds_put_format(&s, "mac "ETH_ADDR_FMT" ", ETH_ADDR_ARGS(entry->mac));
+    if (entry->where.encap == SPACE_BALANCED) {
+        ds_put_format(&s, "owners of %s", addr_format(&entry->where.pa, buf));
+    } else if (entry->where.encap == SPACE_LOCAL) {
         ds_put_cstr(&s, "here");
     } else {
         ds_put_format(&s, "%s %s",

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 
 agent_libhnv_la_SOURCES += \
+	agent/compile/choose-pa.c \
+	agent/compile/choose-pa.h \
+	agent/compile/compile-balance.c \
 	agent/compile/compile-drops.c \
 	agent/compile/compile-flood.c \
 	agent/compile/compile-migrations.c \
 	agent/compile/compile-nd.c \
 	agent/compile/compile-peers.c \
+	agent/compile/compile-pas.c \
 	agent/compile/compile-ports.c \
 	agent/compile/compile-private.h \
 	agent/compile/compile-punt.c \
@@ -16,6 +20,8 @@ agent_libhnv_la_SOURCES += \
 	agent/compile/compile.c \
 	agent/compile/compile.h \
 	agent/compile/drops.h \
+	agent/compile/mtu.c \
+	agent/compile/mtu.h \
 	agent/compile/pipeline.c \
 	agent/compile/pipeline.h \
 	agent/compile/punt.c \

@@ -109,7 +109,9 @@ flood_through(struct parts *parts, enum space_encap encap, bool over_ipv6)
 {
     const struct rules_subnet *subnet = parts->subnet;
     ofp_port_t port = compile_tunnel_port(parts->cx, encap);
-    char *prefix = compile_tunnel_actions(parts->cx, encap, over_ipv6);
+    char *actions = compile_tunnel_actions(encap);
+    char *prefix = xasprintf("set_field:%#x->"REG_ENCAP",%s",
+                             over_ipv6 ? encap | ENCAP_IPV6 : encap, actions);
     char buf[ADDR_STRLEN];
 
     for (size_t i = 0; port != OFPP_NONE && i < subnet->n_flood; i++) {
@@ -123,6 +125,7 @@ flood_through(struct parts *parts, enum space_encap encap, bool over_ipv6)
     }
     parts->prefix = NULL;
     free(prefix);
+    free(actions);
 }
 
 static bool

@@ -8,19 +8,42 @@
 
 /* What another host may send.
  *
- * PEER knows the PAs of the packet's network; PEER_GATE lets nobody else's
- * packets in.  A packet from outside cannot come from a guest that is here:
- * its MAC DECAP sees; whose its CA is CLAIM asks the space, in the subnet that
- * the CA is of, and CLAIM_OWNER has a flow per port that recognizes the MAC
- * in the answer. */
+ * PEER knows all PAs of the policy, and which of them are of the packet's
+ * network; PEER_GATE lets nobody else's packets in.  A PA of another network
+ * may be that of a host with several, so its packets are let in if they are
+ * from a guest that is not here and that the network knows.
+ *
+ * A packet from outside cannot come from a guest that is here: its MAC DECAP
+ * sees; whose its CA is CLAIM asks the space, in the subnet that the CA is of,
+ * and CLAIM_OWNER has a flow per port that recognizes the MAC in the
+ * answer. */
 
 static void
 gate(struct compile_ctx *cx)
 {
     plan_add(cx->plan, TABLE_PEER_GATE, 100, 0,
              plan_text(REG_PEER"=%d", PEER_KNOWN),
-             plan_text("resubmit(,%d),resubmit(,%d)", TABLE_CLAIM,
+             plan_text("set_field:0->"REG_PEER",resubmit(,%d),"
+                       "resubmit(,%d),resubmit(,%d)", TABLE_PEER, TABLE_CLAIM,
                        TABLE_DECAP));
+    plan_add(cx->plan, TABLE_DECAP, 210, 0, xstrdup(REG_PEER"=0"),
+             compile_drop(DROP_UNKNOWN_PEER));
+}
+
+/* From a guest of the network that is elsewhere. */
+static void
+claim_elsewhere(struct compile_ctx *cx)
+{
+    const uint32_t encaps[] = {
+        SPACE_VXLAN, SPACE_VXLAN | ENCAP_IPV6, SPACE_NVGRE,
+        SPACE_NVGRE | ENCAP_IPV6, ENCAP_BALANCED,
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(encaps); i++) {
+        plan_add(cx->plan, TABLE_CLAIM_OWNER, 100, 0,
+                 plan_text(REG_ENCAP"=%#"PRIx32, encaps[i]),
+                 plan_text("set_field:%d->"REG_PEER, PEER_KNOWN));
+    }
 }
 
 /* Looks up the source 'field' in 'subnet', and leaves no trace of it. */
@@ -79,6 +102,7 @@ void
 compile_peers(struct compile_ctx *cx)
 {
     gate(cx);
+    claim_elsewhere(cx);
     for (size_t i = 0; i < cx->rules->n_subnets; i++) {
         claims_of_subnet(cx, &cx->rules->subnets[i]);
     }

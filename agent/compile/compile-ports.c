@@ -8,19 +8,6 @@
 #include "packets.h"
 #include "util.h"
 
-/* PA that a port's packets leave from: the first of the host's that can carry
- * them.  Zero, with no PA at all, leaves the choice to the host's routes. */
-static uint32_t
-port_local_pa(const struct rules *rules)
-{
-    for (size_t i = 0; i < rules->n_pas; i++) {
-        if (addr_is_ipv4(&rules->pas[i])) {
-            return ntohl(addr_to_ipv4(&rules->pas[i]));
-        }
-    }
-    return 0;
-}
-
 /* The port's own packets: only untagged and, unless it may do as it likes,
  * only from its guest's MAC. */
 static void
@@ -40,7 +27,7 @@ admit_port(struct compile_ctx *cx, const struct bound_port *bound)
                        "set_field:%#"PRIx32"->"REG_LOCAL_PA","
                        "resubmit(,%d)",
                        bound->subnet->vsid, bound->subnet->domain,
-                       port_local_pa(cx->rules),
+                       compile_local_pa(cx, bound),
                        free_source ? TABLE_RESOLVE : TABLE_SOURCE));
     plan_add(cx->plan, TABLE_ADMIT, 90, cookie,
              plan_text("in_port=%"PRIu32",vlan_tci=0x1000/0x1000", ofport),

@@ -43,10 +43,13 @@ compile_who(const struct rules_subnet *subnet)
 
 /* The tunnel port of an encapsulation, OFPP_NONE if there is none; and the
  * actions, with a comma at the end and for the caller to free, that say all of
- * a packet's outside but the PA that it goes to. */
+ * a packet's outside but the PA that it goes to.  They read REG_ENCAP. */
 ofp_port_t compile_tunnel_port(const struct compile_ctx *, enum space_encap);
-char *compile_tunnel_actions(const struct compile_ctx *, enum space_encap,
-                             bool over_ipv6);
+char *compile_tunnel_actions(enum space_encap);
+
+/* The value of REG_LOCAL_PA for what a port sends. */
+uint32_t compile_local_pa(const struct compile_ctx *,
+                          const struct bound_port *);
 
 /* Actions, for the caller to free, that hand a packet to the agent. */
 char *compile_punt(enum punt_kind);
@@ -76,6 +79,8 @@ void compile_tunnels(struct compile_ctx *);    /* DECAP, FORWARD, ENCAP. */
 void compile_peers(struct compile_ctx *);      /* PEER_GATE, CLAIM. */
 void compile_migrations(struct compile_ctx *); /* FORWARD. */
 void compile_punts(struct compile_ctx *);      /* PUNT. */
+void compile_pas(struct compile_ctx *);        /* ENCAP_SOURCE. */
+void compile_balance(struct compile_ctx *);    /* BALANCE. */
 void compile_drops(struct compile_ctx *);      /* DROP; the end of many. */
 
 #endif /* compile/compile-private.h */

@@ -98,8 +98,17 @@ source_ip(struct compile_ctx *cx)
     add_source_ip(cx, 0, "", go_to(TABLE_RESOLVE));
 }
 
-/* The address is this guest's: local, with its MAC.  What the lookup has left
- * behind would mislead those that follow. */
+/* On, without what the lookup has left behind: it would mislead those that
+ * follow. */
+static char *
+owned(void)
+{
+    return xasprintf("set_field:0->"REG_CA",set_field:0->"REG_PA6","
+                     "set_field:0->"REG_MAC",set_field:0->"REG_ENCAP","
+                     "resubmit(,%d)", TABLE_RESOLVE);
+}
+
+/* The address is this guest's: local, with its MAC. */
 static void
 owner(struct compile_ctx *cx, const struct bound_port *bound)
 {
@@ -109,9 +118,16 @@ owner(struct compile_ctx *cx, const struct bound_port *bound)
                        REG_MAC"=%#"PRIx64,
                        bound->iface->ofport, ENCAP_LOCAL,
                        eth_addr_to_uint64(bound->iface->mac)),
-             plan_text("set_field:0->"REG_CA",set_field:0->"REG_PA6","
-                       "set_field:0->"REG_MAC",set_field:0->"REG_ENCAP","
-                       "resubmit(,%d)", TABLE_RESOLVE));
+             owned());
+}
+
+/* Which guests share a CA the space does not say in one answer; any guest of
+ * the subnet may send from it. */
+static void
+shared_owner(struct compile_ctx *cx)
+{
+    plan_add(cx->plan, TABLE_SOURCE_OWNER, 100, 0,
+             plan_text(REG_ENCAP"=%#x", ENCAP_BALANCED), owned());
 }
 
 void
@@ -127,4 +143,5 @@ compile_source(struct compile_ctx *cx)
     }
     source_rules(cx);
     source_ip(cx);
+    shared_owner(cx);
 }

@@ -19,10 +19,9 @@
 static char *
 from_tunnel(const struct rules_subnet *subnet)
 {
-    return xasprintf("set_field:%#"PRIx32"->"REG_VSID","
-                     "set_field:%#"PRIx32"->"REG_DOMAIN","
-                     "resubmit(,%d),resubmit(,%d)",
-                     subnet->vsid, subnet->domain, TABLE_PEER,
+    return xasprintf("set_field:%#"PRIx32"->"REG_VSID",resubmit(,%d),"
+                     "set_field:%#"PRIx32"->"REG_DOMAIN",resubmit(,%d)",
+                     subnet->vsid, TABLE_PEER, subnet->domain,
                      TABLE_PEER_GATE);
 }
 
@@ -73,43 +72,15 @@ compile_tunnel_port(const struct compile_ctx *cx, enum space_encap encap)
     return encap == SPACE_VXLAN ? cx->host->vxlan : cx->host->nvgre;
 }
 
-/* The first of this host's IPv6 PAs, or NULL: then its routes choose. */
-static const struct in6_addr *
-find_local_pa6(const struct rules *rules)
-{
-    for (size_t i = 0; i < rules->n_pas; i++) {
-        if (!addr_is_ipv4(&rules->pas[i])) {
-            return &rules->pas[i];
-        }
-    }
-    return NULL;
-}
-
 /* See the top for the key. */
 char *
-compile_tunnel_actions(const struct compile_ctx *cx, enum space_encap encap,
-                       bool over_ipv6)
+compile_tunnel_actions(enum space_encap encap)
 {
-    const struct in6_addr *pa6 = find_local_pa6(cx->rules);
-    char buf[ADDR_STRLEN];
-    char *source;
-
-    if (!over_ipv6) {
-        source = xstrdup("move:"REG_LOCAL_PA"->tun_src,");
-    } else if (pa6) {
-        source = xasprintf("set_field:%s->tun_ipv6_src,",
-                           addr_format(pa6, buf));
-    } else {
-        source = xstrdup("");
-    }
-
-    char *actions = xasprintf("set_field:0->tun_id,"
-                              "move:"REG_VSID"[0..23]->tun_id[%s],%s",
-                              encap == SPACE_VXLAN ? "0..23" : "8..31",
-                              source);
-
-    free(source);
-    return actions;
+    return xasprintf("set_field:0->tun_id,"
+                     "move:"REG_VSID"[0..23]->tun_id[%s],"
+                     "resubmit(,%d),",
+                     encap == SPACE_VXLAN ? "0..23" : "8..31",
+                     TABLE_ENCAP_SOURCE);
 }
 
 static void
@@ -118,7 +89,7 @@ encap(struct compile_ctx *cx, enum space_encap encap)
     ofp_port_t port = compile_tunnel_port(cx, encap);
 
     for (int over_ipv6 = 0; port != OFPP_NONE && over_ipv6 < 2; over_ipv6++) {
-        char *actions = compile_tunnel_actions(cx, encap, over_ipv6);
+        char *actions = compile_tunnel_actions(encap);
 
         plan_add(cx->plan, TABLE_ENCAP, 100, 0,
                  plan_text(REG_ENCAP"=%#x",

@@ -4,7 +4,9 @@
 #include "compile/compile.h"
 #include <inttypes.h>
 #include <stdlib.h>
+#include "compile/choose-pa.h"
 #include "compile/compile-private.h"
+#include "compile/mtu.h"
 #include "openvswitch/util.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
@@ -17,6 +19,16 @@ static struct bound_port bind_port(const struct rules *,
                                    const struct rules_port *,
                                    struct diag_set *diags);
 static void block_shared_macs(struct compiled *);
+
+/* Where an active port's packets leave this host. */
+static void
+place_port(const struct rules *rules, const struct host_view *host,
+           struct bound_port *bound, struct diag_set *diags)
+{
+    choose_pas(rules, host, bound->port, bound->pas);
+    bound->mtu = mtu_of_port(rules, host, bound);
+    mtu_diagnose(bound, diags);
+}
 
 struct compiled *
 compile(const struct rules *rules, const struct host_view *host)
@@ -31,6 +43,12 @@ compile(const struct rules *rules, const struct host_view *host)
     }
 
     block_shared_macs(out);
+    for (size_t i = 0; i < out->n_ports; i++) {
+        if (out->ports[i].state == PORT_ACTIVE) {
+            place_port(rules, host, &out->ports[i], &out->diags);
+        }
+    }
+    diagnose_pas(rules, host, &out->diags);
 
     out->plan = plan_create();
     struct compile_ctx cx = {
@@ -50,6 +68,8 @@ compile(const struct rules *rules, const struct host_view *host)
     compile_peers(&cx);
     compile_migrations(&cx);
     compile_punts(&cx);
+    compile_pas(&cx);
+    compile_balance(&cx);
     compile_drops(&cx);
     if (plan_sort(out->plan)) {
         VLOG_WARN("two flows with one match in a plan; this is a bug");

@@ -9,6 +9,7 @@
  * Pure: no state, no files, no clock.  Every call starts from nothing, so
  * what comes out depends on what goes in and on nothing else. */
 
+#include "model/rules.h"
 #include "util/diag.h"
 #include "openvswitch/types.h"
 #include "openvswitch/ofp-port.h"
@@ -17,9 +18,6 @@
 struct host_port;
 struct host_view;
 struct plan;
-struct rules;
-struct rules_port;
-struct rules_subnet;
 
 /* What became of a Physical_Port. */
 enum port_state {
@@ -33,6 +31,11 @@ struct bound_port {
     const struct rules_port *port;
     const struct host_port *iface;      /* NULL if there is none. */
     const struct rules_subnet *subnet;  /* NULL unless PORT_ACTIVE. */
+    const struct in6_addr *pas[N_PA_FAMILIES]; /* Of rules' 'pas', those that
+                                 * its packets leave from, by enum pa_family;
+                                 * NULL unless PORT_ACTIVE, and without one of
+                                 * the family. */
+    unsigned int mtu;           /* Its packets may be as long; 0: unknown. */
     enum port_state state;
     const char *reason;         /* Constant word, for PORT_BLOCKED. */
     const char *detail;         /* Constant sentence, or NULL. */

@@ -34,9 +34,12 @@ static const char *const table_names[] = {
     [TABLE_FLOOD] = "FLOOD",
     [TABLE_FLOOD_LOCAL] = "FLOOD_LOCAL",
     [TABLE_FORWARD] = "FORWARD",
+    [TABLE_BALANCE] = "BALANCE",
+    [TABLE_SPACE_SHARE] = "SPACE_SHARE",
     [TABLE_LOCAL] = "LOCAL",
     [TABLE_DELIVER] = "DELIVER",
     [TABLE_ENCAP] = "ENCAP",
+    [TABLE_ENCAP_SOURCE] = "ENCAP_SOURCE",
     [TABLE_DROP] = "DROP",
 };
 

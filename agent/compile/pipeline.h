@@ -16,10 +16,13 @@
  *                                            LOCAL ◄──────────────┤
  *                                              │                  ▼
  *   tunnel ─► DECAP ──► LOCAL / FLOOD_LOCAL    ▼                ENCAP
- *                                           DELIVER
+ *                                           DELIVER       (ENCAP_SOURCE)
+ *
+ * A packet for a CA that several guests share goes from FORWARD through
+ * BALANCE, which finds one of them (SPACE_SHARE), back to FORWARD.
  *
  * A name in parentheses is a lookup that comes back (resubmit): it loads
- * registers and decides nothing.  Only the two SPACE tables hold a flow per
+ * registers and decides nothing.  Only the SPACE tables hold a flow per
  * mapping; all others are rules.
  *
  * Later stages see only what earlier ones let through.  Gaps leave room for
@@ -58,9 +61,12 @@ enum pipeline_table {
     TABLE_FLOOD       = 60,     /* A copy to each PA of the subnet. */
     TABLE_FLOOD_LOCAL = 62,     /* A copy to each local guest of it. */
     TABLE_FORWARD     = 70,     /* This host, or which encapsulation. */
+    TABLE_BALANCE     = 71,     /* Which share of a CA with several owners. */
+    TABLE_SPACE_SHARE = 72,     /* VSID, CA, share -> MAC, where.  Mappings. */
     TABLE_LOCAL       = 80,     /* VSID, MAC -> local port. */
     TABLE_DELIVER     = 90,     /* Output to a local port. */
     TABLE_ENCAP       = 95,     /* Outer addresses, key; output. */
+    TABLE_ENCAP_SOURCE = 96,    /* Outer source address. */
     TABLE_DROP        = 110,    /* A flow per reason. */
 };
 
@@ -74,8 +80,8 @@ enum pipeline_table {
 #define REG_PA6      "xxreg3"   /* Found: PA, if IPv6.  The lookup has read
                                  * the CA by then. */
 #define REG_ENCAP    "reg4"     /* Found: pipeline_encap(). */
-#define REG_LOCAL_PA "reg5"     /* IPv4 PA that the sender's packets leave
-                                 * from. */
+#define REG_LOCAL_PA "reg5"     /* PAs that the sender's packets leave from:
+                                 * pipeline_local_pa(). */
 #define REG_OUT_PORT "reg6"     /* Found: local port. */
 #define REG_ND_FLAGS "reg6"     /* In a packet that becomes the answer to a
                                  * solicitation: its flags, */
@@ -85,6 +91,7 @@ enum pipeline_table {
 #define REG_PUNT     "reg10"    /* In TABLE_PUNT: enum punt_kind. */
 #define REG_DROP     "reg7"     /* In TABLE_DROP: enum drop_reason. */
 #define REG_PEER     "reg11"    /* Found: PEER_KNOWN or PEER_CLAIMS. */
+#define REG_SHARE    "reg11"    /* Share of a CA that a connection is in. */
 #define REG_MAC      "xreg4"    /* Found: MAC, in the low 48 bits; zero if
                                  * nothing was found. */
 
@@ -98,29 +105,41 @@ enum pipeline_reg {
     REG_IDX_DROP = 7,
     REG_IDX_PUNT = 10,
     REG_IDX_PEER = 11,
+    REG_IDX_SHARE = 11,
     XREG_IDX_MAC = 4,
     XXREG_IDX_CA6 = 3,
     XXREG_IDX_PA6 = 3,
 };
 
-/* REG_ENCAP: zero if nothing was found, ENCAP_LOCAL for this host, or else
- * enum space_encap, and whether the PA is in REG_PA6. */
-enum { ENCAP_IPV6 = 0x10, ENCAP_LOCAL = 0x20 };
+/* REG_ENCAP: zero if nothing was found, ENCAP_LOCAL for this host,
+ * ENCAP_BALANCED for the owners of the CA in REG_CA or REG_CA6, or else enum
+ * space_encap, and whether the PA is in REG_PA6. */
+enum { ENCAP_IPV6 = 0x10, ENCAP_LOCAL = 0x20, ENCAP_BALANCED = 0x40 };
 
 static inline uint32_t
 pipeline_encap(const struct space_where *where)
 {
     return (where->encap == SPACE_LOCAL ? ENCAP_LOCAL
+            : where->encap == SPACE_BALANCED ? ENCAP_BALANCED
             : addr_is_ipv4(&where->pa) ? where->encap
             : where->encap | ENCAP_IPV6);
 }
 
-/* REG_PEER: the packet came from a PA of its network, and, having the source
- * CA of a guest of this host, should not have come at all. */
+/* REG_PEER: the packet came from a PA of its network, or, having the source CA
+ * of a guest of this host, should not have come at all. */
 enum { PEER_KNOWN = 1, PEER_CLAIMS = 2 };
+
+/* REG_LOCAL_PA: numbers of PAs, which the flows of TABLE_ENCAP_SOURCE give
+ * their meaning; 0 leaves the choice to the host's routes. */
+static inline uint32_t
+pipeline_local_pa(uint16_t number_ipv4, uint16_t number_ipv6)
+{
+    return number_ipv4 | (uint32_t) number_ipv6 << 16;
+}
 
 /* Priority of the flows in the SPACE tables and PEER. */
 #define PRIORITY_SPACE 100
+#define PRIORITY_SPACE_OWNER 101    /* A special case of by CA. */
 
 /* NULL for a table that is not in use. */
 const char *pipeline_table_name(uint8_t table);

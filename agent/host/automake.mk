@@ -6,4 +6,12 @@ agent_libhnv_la_SOURCES += \
 	agent/host/host-view.c \
 	agent/host/host-view.h \
 	agent/host/host.c \
-	agent/host/host.h
+	agent/host/host.h \
+	agent/host/link-info.c \
+	agent/host/link-info.h \
+	agent/host/pa-vlan.c \
+	agent/host/pa-vlan.h \
+	agent/host/pa-watch.c \
+	agent/host/pa-watch.h \
+	agent/host/uplink.c \
+	agent/host/uplink.h

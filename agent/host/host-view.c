@@ -36,7 +36,11 @@ host_view_destroy(struct host_view *view)
     for (size_t i = 0; i < view->n_ports; i++) {
         host_port_uninit__(&view->ports[i]);
     }
+    for (size_t i = 0; i < view->n_pas; i++) {
+        free(view->pas[i].device);
+    }
     free(view->ports);
+    free(view->pas);
     free(view);
 }
 
@@ -57,6 +61,12 @@ host_view_clone(const struct host_view *view)
         copy->port_id = xstrdup(port->port_id);
         copy->vm_name = xstrdup(port->vm_name);
     }
+    for (size_t i = 0; i < view->n_pas; i++) {
+        struct host_pa *copy = host_view_add_pa(clone, &view->pas[i].addr);
+
+        *copy = view->pas[i];
+        copy->device = nullable_xstrdup(copy->device);
+    }
     return clone;
 }
 
@@ -74,6 +84,29 @@ host_view_add_port(struct host_view *view)
 
     *port = (struct host_port) { .ofport = OFPP_NONE };
     return port;
+}
+
+/* A host has one PA per uplink: too few to search them by anything. */
+struct host_pa *
+host_view_add_pa(struct host_view *view, const struct in6_addr *addr)
+{
+    view->pas = xrealloc(view->pas, (view->n_pas + 1) * sizeof *view->pas);
+
+    struct host_pa *pa = &view->pas[view->n_pas++];
+
+    *pa = (struct host_pa) { .addr = *addr };
+    return pa;
+}
+
+const struct host_pa *
+host_view_find_pa(const struct host_view *view, const struct in6_addr *addr)
+{
+    for (size_t i = 0; i < view->n_pas; i++) {
+        if (ipv6_addr_equals(&view->pas[i].addr, addr)) {
+            return &view->pas[i];
+        }
+    }
+    return NULL;
 }
 
 static int
@@ -103,16 +136,32 @@ host_port_equal__(const struct host_port *a, const struct host_port *b)
            && a->ofport == b->ofport
            && a->has_mac == b->has_mac
            && (!a->has_mac || eth_addr_equals(a->mac, b->mac))
+           && a->mtu == b->mtu
            && !strcmp(a->port_id, b->port_id)
            && !strcmp(a->vm_name, b->vm_name);
+}
+
+static bool
+host_pa_equal__(const struct host_pa *a, const struct host_pa *b)
+{
+    return ipv6_addr_equals(&a->addr, &b->addr)
+           && nullable_string_is_equal(a->device, b->device)
+           && a->up == b->up
+           && a->vlan_ok == b->vlan_ok
+           && a->mtu == b->mtu;
 }
 
 bool
 host_view_equal(const struct host_view *a, const struct host_view *b)
 {
-    if (a->n_ports != b->n_ports || a->vxlan != b->vxlan
-        || a->nvgre != b->nvgre) {
+    if (a->n_ports != b->n_ports || a->n_pas != b->n_pas
+        || a->vxlan != b->vxlan || a->nvgre != b->nvgre) {
         return false;
+    }
+    for (size_t i = 0; i < a->n_pas; i++) {
+        if (!host_pa_equal__(&a->pas[i], &b->pas[i])) {
+            return false;
+        }
     }
     for (size_t i = 0; i < a->n_ports; i++) {
         if (!host_port_equal__(&a->ports[i], &b->ports[i])) {

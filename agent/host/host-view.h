@@ -11,6 +11,7 @@
  * Ownership: a view owns all it points to.
  * Threads: built by one thread, then constant and free to share. */
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include "openvswitch/types.h"
@@ -23,13 +24,26 @@ struct host_port {
     ofp_port_t ofport;          /* OFPP_NONE until the switch has it. */
     bool has_mac;
     struct eth_addr mac;        /* external_ids:attached-mac, the guest's. */
+    unsigned int mtu;           /* Interface.mtu; 0 if unknown. */
     char *port_id;              /* external_ids:vm-port-id, or 'name'. */
     char *vm_name;              /* external_ids:vm-name or vm-id, or "". */
+};
+
+/* What is known of one of the host's provider addresses. */
+struct host_pa {
+    struct in6_addr addr;
+    char *device;               /* That has the address; NULL: none has. */
+    bool up;                    /* Its uplink works, for all that is known. */
+    unsigned int mtu;           /* IP packets that fit through; 0: unknown. */
+    bool vlan_ok;               /* Packets leave with the VLAN tag that they
+                                 * are to have. */
 };
 
 struct host_view {
     struct host_port *ports;
     size_t n_ports;
+    struct host_pa *pas;        /* Of those asked for; in no order. */
+    size_t n_pas;
     ofp_port_t vxlan;           /* The tunnel ports; OFPP_NONE if not yet. */
     ofp_port_t nvgre;
 };
@@ -42,6 +56,14 @@ void host_view_destroy(struct host_view *);
 struct host_port *host_view_add_port(struct host_view *);
 void host_view_sort(struct host_view *);
 bool host_view_equal(const struct host_view *, const struct host_view *);
+
+/* Adds a PA that no device has, which the caller fills. */
+struct host_pa *host_view_add_pa(struct host_view *,
+                                 const struct in6_addr *addr);
+
+/* NULL if nothing is known of the address: then it is as good as any. */
+const struct host_pa *host_view_find_pa(const struct host_view *,
+                                        const struct in6_addr *addr);
 
 /* First of the ports with 'iface_id', '*ret_n' of them in a row; NULL if
  * there is none. */

@@ -7,6 +7,8 @@
 #include <string.h>
 #include "dirs.h"
 #include "host/bridge.h"
+#include "host/pa-vlan.h"
+#include "host/pa-watch.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "ovsdb-idl.h"
@@ -52,6 +54,7 @@ struct host {
     unsigned int idl_seqno;     /* Of the contents last looked at. */
     struct host_view *view;
     unsigned int view_seqno;
+    struct pa_watch *pas;
 };
 
 static void monitor_columns(struct ovsdb_idl *);
@@ -59,6 +62,7 @@ static void host_check_connection(struct host *);
 static void host_check_bridge(struct host *);
 static void absence_wait(const struct absence *);
 static void host_read(struct host *);
+static void host_update_view(struct host *);
 static void host_finish_txn(struct host *);
 static void host_keep_bridge(struct host *);
 
@@ -78,6 +82,7 @@ host_create(const char *remote, const char *(*table_name)(uint8_t table))
     smap_init(&host->settings);
     smap_init(&host->bad_macs);
     host->view = host_view_create();
+    host->pas = pa_watch_create();
     return host;
 }
 
@@ -90,6 +95,7 @@ host_destroy(struct host *host)
         }
         ovsdb_idl_destroy(host->idl);
         host_view_destroy(host->view);
+        pa_watch_destroy(host->pas);
         smap_destroy(&host->settings);
         smap_destroy(&host->bad_macs);
         free(host->remote);
@@ -112,6 +118,8 @@ host_override_bridge(struct host *host, const char *name)
 void
 host_run(struct host *host)
 {
+    bool pas_changed = pa_watch_run(host->pas);
+
     ovsdb_idl_run(host->idl);
     host_check_connection(host);
     host_finish_txn(host);
@@ -121,6 +129,8 @@ host_run(struct host *host)
     }
     if (!host->ready || host->idl_seqno != ovsdb_idl_get_seqno(host->idl)) {
         host_read(host);
+    } else if (pas_changed) {
+        host_update_view(host);
     }
     host_check_bridge(host);
     host_keep_bridge(host);
@@ -130,6 +140,7 @@ void
 host_wait(struct host *host)
 {
     ovsdb_idl_wait(host->idl);
+    pa_watch_wait(host->pas);
     if (host->txn) {
         ovsdb_idl_txn_wait(host->txn);
     } else if (host->retry_ms > time_msec()) {
@@ -137,6 +148,15 @@ host_wait(struct host *host)
     }
     absence_wait(&host->no_database);
     absence_wait(&host->no_bridge);
+}
+
+void
+host_watch_pas(struct host *host, const struct pa_place *pas, size_t n,
+               const char *vrf)
+{
+    if (pa_watch_set(host->pas, pas, n, vrf)) {
+        host_update_view(host);
+    }
 }
 
 bool
@@ -192,11 +212,15 @@ monitor_columns(struct ovsdb_idl *idl)
         &ovsrec_flow_table_col_name,
         &ovsrec_port_col_name,
         &ovsrec_port_col_interfaces,
+        &ovsrec_port_col_tag,
+        &ovsrec_port_col_external_ids,
         &ovsrec_interface_col_name,
         &ovsrec_interface_col_type,
         &ovsrec_interface_col_ofport,
         &ovsrec_interface_col_external_ids,
         &ovsrec_interface_col_options,
+        &ovsrec_interface_col_link_state,
+        &ovsrec_interface_col_mtu,
     };
     static const struct ovsdb_idl_table_class *const tables[] = {
         &ovsrec_table_open_vswitch,
@@ -408,6 +432,7 @@ read_guest_iface(const struct ovsrec_interface *iface, struct smap *bad_macs,
     port->vm_name = xstrdup(smap_get_def(ids, "vm-name",
                                          smap_get_def(ids, "vm-id", "")));
     port->ofport = iface_ofport(iface);
+    port->mtu = iface->n_mtu && iface->mtu[0] > 0 ? iface->mtu[0] : 0;
     port->has_mac = mac && addr_mac_parse(mac, &port->mac);
     if (mac && !port->has_mac) {
         complain_of_mac(bad_macs, iface, mac);
@@ -445,17 +470,13 @@ read_view(const struct ovsrec_bridge *bridge, struct smap *bad_macs)
     return view;
 }
 
-/* Takes over what the database says now. */
 static void
-host_read(struct host *host)
+host_update_view(struct host *host)
 {
-    host->idl_seqno = ovsdb_idl_get_seqno(host->idl);
-    host_read_settings(host);
-
     const struct ovsrec_bridge *bridge = bridge_find(host->idl, host->bridge);
-    host_update_target(host, bridge);
-
     struct host_view *view = read_view(bridge, &host->bad_macs);
+
+    pa_watch_fill(host->pas, host->idl, view);
     if (!host->ready || !host_view_equal(view, host->view)) {
         host_view_destroy(host->view);
         host->view = view;
@@ -463,6 +484,16 @@ host_read(struct host *host)
     } else {
         host_view_destroy(view);
     }
+}
+
+/* Takes over what the database says now. */
+static void
+host_read(struct host *host)
+{
+    host->idl_seqno = ovsdb_idl_get_seqno(host->idl);
+    host_read_settings(host);
+    host_update_target(host, bridge_find(host->idl, host->bridge));
+    host_update_view(host);
     host->ready = true;
 }
 
@@ -500,15 +531,21 @@ host_keep_bridge(struct host *host)
         .datapath_type = host_setting(host, "hnv-datapath-type"),
         .table_name = host->table_name,
     };
+    size_t n;
+    const struct pa_place *places = pa_watch_places(host->pas, &n);
 
     if (host->txn || time_msec() < host->retry_ms
         || !ovsdb_idl_is_connected(host->idl)
-        || bridge_is_right(host->idl, &wish)) {
+        || (bridge_is_right(host->idl, &wish)
+            && (!places || pa_vlans_are_right(host->idl, places, n)))) {
         return;
     }
     host->txn = ovsdb_idl_txn_create(host->idl);
     ovsdb_idl_txn_add_comment(host->txn, "hnv-agent: integration bridge %s",
                               host->bridge);
     bridge_put_right(host->idl, host->txn, &wish);
+    if (places) {
+        pa_vlans_put_right(host->idl, places, n);
+    }
     host_finish_txn(host);
 }

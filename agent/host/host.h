@@ -3,7 +3,8 @@
 #ifndef HOST_HOST_H
 #define HOST_HOST_H 1
 
-/* This host's Open vSwitch: its configuration database (Open_vSwitch).
+/* This host's Open vSwitch: its configuration database (Open_vSwitch); and the
+ * kernel's network interfaces that have provider addresses.
  *
  * Keeps the integration bridge and the tunnel ports in it, reads which guests'
  * interfaces are there, and reads the agent's own settings from
@@ -15,7 +16,8 @@
  *   hnv-db-dir         directory of the databases
  *
  * It changes only what it must: the bridge's fail_mode, its two tunnel ports,
- * the names of its tables, and the bridge itself if it is not there.
+ * the names of its tables, the bridge itself if it is not there, and the VLAN
+ * tags of internal ports with provider addresses that are to have one.
  *
  * Threads: one, the one that runs the main loop. */
 
@@ -24,6 +26,7 @@
 #include "host/host-view.h"
 
 struct host;
+struct pa_place;
 struct smap;
 
 /* Starts to follow the database at 'remote', e.g. "unix:/run/.../db.sock".
@@ -39,6 +42,12 @@ void host_override_bridge(struct host *, const char *name);
 
 void host_run(struct host *);
 void host_wait(struct host *);
+
+/* Says which addresses are this host's provider addresses, with their VLANs
+ * and VRF, see pa_watch_set(): the view tells of each where it is.  Once the
+ * host is ready. */
+void host_watch_pas(struct host *, const struct pa_place *, size_t n,
+                    const char *vrf);
 
 /* True once the database's contents are known. */
 bool host_is_ready(const struct host *);

@@ -33,6 +33,8 @@ agent_libhnv_la_SOURCES += \
 	agent/model/row-store.h \
 	agent/model/rules.c \
 	agent/model/rules.h \
+	agent/model/slots-private.h \
+	agent/model/slots-report.c \
 	agent/model/slots.c \
 	agent/model/slots.h \
 	agent/model/space.c \

@@ -265,14 +265,29 @@ locator_will_change(const struct locator *locator, const struct rules *rules)
     return !space_where_equal(&where, &locator->where);
 }
 
+static void
+count_tunnel(struct locators *locators, const struct locator *locator,
+             int delta)
+{
+    enum pa_family family = pa_family(&locator->where.pa);
+
+    if (locator->resolved && locator->where.encap == SPACE_VXLAN) {
+        locators->n_vxlan[family] += delta;
+    } else if (locator->resolved && locator->where.encap == SPACE_NVGRE) {
+        locators->n_nvgre[family] += delta;
+    }
+}
+
 void
 locators_adopt(struct locators *locators, struct locator *locator,
                const struct rules *rules)
 {
+    count_tunnel(locators, locator, -1);
     locator->resolved = locator->usable;
     if (locator->usable) {
         locator->where = locator_resolve(locator, rules);
     }
+    count_tunnel(locators, locator, 1);
     ovs_list_remove(&locator->dirty_node);
     locator->dirty = false;
     locators_release(locators, locator);

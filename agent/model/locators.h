@@ -21,13 +21,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include "db/rows.h"
+#include "model/rules.h"
 #include "model/space.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/list.h"
 #include "openvswitch/uuid.h"
 
 struct diag_set;
-struct rules;
 
 struct locator {
     struct hmap_node node;      /* In struct locators' 'by_uuid'. */
@@ -51,6 +51,8 @@ struct locator {
 struct locators {
     struct hmap by_uuid;        /* "struct locator"s. */
     struct ovs_list dirty;      /* "struct locator"s, 'dirty_node'. */
+    size_t n_vxlan[N_PA_FAMILIES]; /* Resolved ones of other hosts. */
+    size_t n_nvgre[N_PA_FAMILIES];
 };
 
 /* Parses the address of one host, as a PA has to be. */

@@ -232,6 +232,8 @@ mapping_diagnose_conflict(const struct mapping *m,
                      format_place(holder, there), format_place(m, here));
         break;
     case SPACE_PEER:
+    case SPACE_BY_SHARE:
+    case SPACE_BY_OWNER:
         OVS_NOT_REACHED();
     }
 }

@@ -19,7 +19,8 @@ struct locator;
 struct mapping_subnet;
 struct space_slot;
 
-#define N_SPACE_KINDS (SPACE_BY_MAC + 1)
+/* The kinds of questions that mappings answer by themselves. */
+#define N_SEAT_KINDS (SPACE_BY_MAC + 1)
 
 /* What a row says that could not be read; kept to say so. */
 struct mapping_text {
@@ -43,7 +44,7 @@ struct mapping {
     struct locator *locator;
     struct ovs_list subnet_node;
     struct ovs_list locator_node;
-    struct mapping_seat seats[N_SPACE_KINDS];   /* By enum space_kind. */
+    struct mapping_seat seats[N_SEAT_KINDS];    /* By enum space_kind. */
     union {
         struct in6_addr ca;         /* If 'has_ca'. */
         struct mapping_text *text;  /* If 'bad'. */

@@ -98,10 +98,9 @@ get_peer(struct peers *peers, uint32_t domain, const struct in6_addr *pa)
     return peer;
 }
 
-/* One subnet more, or one less, of 'domain' has 'pa'. */
 static void
-count_subnet(struct peers *peers, uint32_t domain, const struct in6_addr *pa,
-             int n)
+count_in(struct peers *peers, uint32_t domain, const struct in6_addr *pa,
+         int n)
 {
     struct peer *peer = get_peer(peers, domain, pa);
 
@@ -114,6 +113,15 @@ count_subnet(struct peers *peers, uint32_t domain, const struct in6_addr *pa,
         }
         peers->dirty[peers->n_dirty++] = peer;
     }
+}
+
+/* One subnet more, or one less, of 'domain' has 'pa'. */
+static void
+count_subnet(struct peers *peers, uint32_t domain, const struct in6_addr *pa,
+             int n)
+{
+    count_in(peers, domain, pa, n);
+    count_in(peers, PEER_ANY_DOMAIN, pa, n);
 }
 
 /* Subnets. */

@@ -10,6 +10,10 @@
  * packets into each of the others.  A (routing domain, PA) pair is a space
  * entry of kind SPACE_PEER, no matter how many mappings stand for it.
  *
+ * A host may have several PAs, of which a mapping names one, and another may
+ * have to stand in for that.  So PAs of other networks are told as well, as
+ * those of domain PEER_ANY_DOMAIN.
+ *
  * Each subnet counts what leads to a PA; each routing domain counts the
  * subnets that have it.  So a mapping costs two lookups, and a subnet that
  * changes its network costs its PAs, not its mappings.
@@ -25,6 +29,9 @@
 
 struct policy_sink;
 struct rules_subnet;
+
+/* No VSID, and so no routing domain. */
+#define PEER_ANY_DOMAIN 0
 
 struct peers {
     struct hmap by_key;         /* "struct peer"s. */

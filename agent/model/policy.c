@@ -4,6 +4,7 @@
 #include "model/policy.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include "model/diag-report.h"
 #include "model/locators.h"
 #include "model/mappings.h"
@@ -150,6 +151,7 @@ adopt_rules(struct policy *policy, struct rules *new)
     if (!rules_pas_equal(old, new)) {
         locators_touch_all(&policy->locators);
     }
+    memcpy(new->tunnels, old->tunnels, sizeof new->tunnels);
     mappings_adopt_rules(&policy->mappings, new);
     policy->rules = new;
     rules_destroy(old);
@@ -212,6 +214,22 @@ settle_locators(struct policy *policy, const struct policy_sink *sink)
     }
 }
 
+/* Returns true if the rules changed. */
+static bool
+update_tunnels(struct policy *policy)
+{
+    struct rules_tunnels new[N_PA_FAMILIES];
+
+    for (size_t i = 0; i < N_PA_FAMILIES; i++) {
+        new[i].vxlan = policy->locators.n_vxlan[i] > 0;
+        new[i].nvgre = policy->locators.n_nvgre[i] > 0;
+    }
+
+    bool changed = memcmp(policy->rules->tunnels, new, sizeof new);
+    memcpy(policy->rules->tunnels, new, sizeof new);
+    return changed;
+}
+
 bool
 policy_settle(struct policy *policy, const struct policy_sink *sink)
 {
@@ -219,7 +237,7 @@ policy_settle(struct policy *policy, const struct policy_sink *sink)
 
     settle_locators(policy, sink);
     mappings_settle(&policy->mappings, sink);
-    return changed;
+    return update_tunnels(policy) || changed;
 }
 
 /* Reading. */

@@ -6,12 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include "model/locators.h"
+#include "model/other-config.h"
 #include "model/rules.h"
 #include "packets.h"
 #include "util.h"
 #include "util/addr.h"
 
 #define TABLE "Physical_Switch"
+#define VLAN_PREFIX "pa-vlan:"
+
+/* Linux has names of up to 15 characters for devices. */
+#define DEVICE_NAME_SIZE 16
 
 static void
 add_pa(struct rules *rules, const struct in6_addr *pa)
@@ -130,6 +135,53 @@ diagnose_other(struct resolver *r, const struct stored_row *other,
     }
 }
 
+/* Reads other_config:pa-vlan:<PA>, of which 'key' is one. */
+static void
+resolve_pa_vlan(struct resolver *r, const struct other_config *config,
+                const char *key)
+{
+    struct rules *rules = r->rules;
+    struct in6_addr pa;
+
+    if (!locator_parse_pa(key + strlen(VLAN_PREFIX), &pa)
+        || !rules_owns_pa(rules, &pa)) {
+        other_config_complain(config, key, "used: the key does not end in one "
+                              "of this host's tunnel_ips");
+        return;
+    }
+    for (size_t i = 0; i < rules->n_pas; i++) {
+        if (addr_equal(&rules->pas[i], &pa)) {
+            rules->pa_vlans[i] = other_config_uint(config, key, 1, 4094, 0);
+        }
+    }
+}
+
+/* The network that the PAs are in. */
+static void
+resolve_pa_network(struct resolver *r, const struct stored_row *stored)
+{
+    const struct other_config config = {
+        .resolver = r,
+        .row = stored,
+        .table = TABLE,
+        .map = &stored->row.physical_switch.other_config,
+    };
+    const char *vrf = other_config_string(&config, "pa-vrf");
+
+    for (size_t i = 0; i < config.map->n; i++) {
+        const char *key = config.map->pairs[i].key;
+
+        if (!strncmp(key, VLAN_PREFIX, strlen(VLAN_PREFIX))) {
+            resolve_pa_vlan(r, &config, key);
+        }
+    }
+    if (vrf && vrf[0] && strlen(vrf) < DEVICE_NAME_SIZE) {
+        r->rules->pa_vrf = xstrdup(vrf);
+    } else if (vrf) {
+        other_config_complain(&config, "pa-vrf", "the name of a device");
+    }
+}
+
 void
 resolve_host(struct resolver *r)
 {
@@ -151,6 +203,10 @@ resolve_host(struct resolver *r)
     }
     if (rules->n_pas) {
         qsort(rules->pas, rules->n_pas, sizeof *rules->pas, compare_pas);
+    }
+    rules->pa_vlans = xcalloc(MAX(rules->n_pas, 1), sizeof *rules->pa_vlans);
+    if (chosen) {
+        resolve_pa_network(r, chosen);
     }
     free(rows);
 }

@@ -5,9 +5,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "model/locators.h"
 #include "model/other-config.h"
 #include "model/rules.h"
 #include "openvswitch/shash.h"
+#include "packets.h"
 #include "util.h"
 #include "util/addr.h"
 #include "uuid.h"
@@ -16,6 +18,8 @@
 
 /* Longest name of a port profile, a GUID by rights; and its '\0'. */
 #define PORT_NAME_SIZE 256
+
+#define PA_SEPARATORS ", "
 
 /* Writes the port's name as it is compared.  Returns false if it has none that
  * can be used. */
@@ -82,6 +86,47 @@ diagnose_unusable(struct resolver *r, const struct stored_row *stored,
                       draft->row->row.logical_switch.name, why);
 }
 
+/* Reads other_config:pa: PAs of this host, of each family at most one. */
+static void
+resolve_pinned(struct resolver *r, const struct stored_row *stored,
+               struct rules_port *port)
+{
+    const struct other_config config = {
+        .resolver = r,
+        .row = stored,
+        .table = TABLE,
+        .map = &stored->row.physical_port.other_config,
+    };
+    const char *text = other_config_string(&config, "pa");
+    struct in6_addr pinned[N_PA_FAMILIES] = { IN6ADDR_ANY_INIT };
+    bool ok = true;
+
+    if (!text) {
+        return;
+    }
+
+    char *copy = xstrdup(text);
+    char *save = NULL;
+
+    for (char *word = strtok_r(copy, PA_SEPARATORS, &save); word && ok;
+         word = strtok_r(NULL, PA_SEPARATORS, &save)) {
+        struct in6_addr pa;
+
+        ok = (locator_parse_pa(word, &pa) && rules_owns_pa(r->rules, &pa)
+              && ipv6_is_zero(&pinned[pa_family(&pa)]));
+        if (ok) {
+            pinned[pa_family(&pa)] = pa;
+        }
+    }
+    free(copy);
+    if (ok) {
+        memcpy(port->pinned, pinned, sizeof pinned);
+    } else {
+        other_config_complain(&config, "pa", "one of this host's tunnel_ips, "
+                              "nor one of each IP version");
+    }
+}
+
 static void
 resolve_port(struct resolver *r, struct shash *names,
              const struct stored_row *stored)
@@ -114,6 +159,7 @@ resolve_port(struct resolver *r, struct shash *names,
     } else {
         port->fault = RULES_PORT_OK;
         port->vsid = subnet->vsid;
+        resolve_pinned(r, stored, port);
     }
 }
 

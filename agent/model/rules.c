@@ -32,6 +32,8 @@ rules_destroy(struct rules *rules)
     free(rules->subnets);
     free(rules->ports);
     free(rules->pas);
+    free(rules->pa_vlans);
+    free(rules->pa_vrf);
     free(rules);
 }
 
@@ -147,7 +149,8 @@ rules_port_equal(const struct rules_port *a, const struct rules_port *b)
            && !strcmp(a->name, b->name)
            && a->fault == b->fault
            && a->vsid == b->vsid
-           && a->allow_spoof == b->allow_spoof;
+           && a->allow_spoof == b->allow_spoof
+           && !memcmp(a->pinned, b->pinned, sizeof a->pinned);
 }
 
 bool
@@ -169,6 +172,9 @@ rules_equal(const struct rules *a, const struct rules *b)
 {
     if (a->n_subnets != b->n_subnets || a->n_ports != b->n_ports
         || !rules_pas_equal(a, b)
+        || (a->n_pas && memcmp(a->pa_vlans, b->pa_vlans,
+                                a->n_pas * sizeof *a->pa_vlans))
+        || !nullable_string_is_equal(a->pa_vrf, b->pa_vrf)
         || !uuid_equals(&a->physical_switch, &b->physical_switch)
         || memcmp(&a->router_mac, &b->router_mac, sizeof a->router_mac)) {
         return false;

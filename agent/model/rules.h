@@ -70,6 +70,16 @@ enum rules_port_fault {
     RULES_PORT_BAD_SUBNET,      /* Its subnet is set aside or in no network. */
 };
 
+/* The families of provider addresses.  A port has a PA of each. */
+enum pa_family { PA_IPV4, PA_IPV6 };
+#define N_PA_FAMILIES (PA_IPV6 + 1)
+
+static inline enum pa_family
+pa_family(const struct in6_addr *pa)
+{
+    return addr_is_ipv4(pa) ? PA_IPV4 : PA_IPV6;
+}
+
 /* A vNIC's port profile: a Physical_Port row. */
 struct rules_port {
     struct uuid row;
@@ -78,6 +88,14 @@ struct rules_port {
     enum rules_port_fault fault;
     uint32_t vsid;              /* Subnet of untagged traffic; 0 if 'fault'. */
     bool allow_spoof;           /* May send from any address. */
+    struct in6_addr pinned[N_PA_FAMILIES]; /* other_config:pa, by enum
+                                            * pa_family; zero for none. */
+};
+
+/* Encapsulations, over one family of PAs. */
+struct rules_tunnels {
+    bool vxlan;
+    bool nvgre;
 };
 
 struct rules {
@@ -87,7 +105,11 @@ struct rules {
     struct rules_port *ports;
     size_t n_ports;
     struct in6_addr *pas;       /* This host's provider addresses. */
+    uint16_t *pa_vlans;         /* The outer VLAN tag of each, 0 for none. */
     size_t n_pas;
+    char *pa_vrf;               /* The VRF that they are in, or NULL. */
+    struct rules_tunnels tunnels[N_PA_FAMILIES]; /* Those by which there are
+                                 * other hosts, by enum pa_family. */
     struct uuid physical_switch; /* Row, zero if there is none. */
     struct eth_addr router_mac; /* Zero if there is none: no gateway. */
 };

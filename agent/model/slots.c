@@ -8,25 +8,9 @@
 #include "model/locators.h"
 #include "model/mapping-queue.h"
 #include "model/policy.h"
+#include "model/slots-private.h"
 #include "util.h"
 #include "util/addr.h"
-
-/* Holds a space_key and a space_entry in pieces, without their padding. */
-struct space_slot {
-    struct hmap_node node;      /* In struct slots' 'by_key'. */
-    struct mapping *first;      /* Earliest candidate, NULL if none. */
-    uint64_t said_cookie;       /* The entry as last reported, if 'said'. */
-    struct space_where said_where;
-    struct eth_addr said_mac;
-    bool said;
-    bool dirty;                 /* In struct slots' 'dirty'. */
-    uint32_t vsid : 24;
-    uint32_t kind : 8;
-    union {
-        struct in6_addr ca;
-        struct eth_addr mac;
-    };
-};
 
 void
 slots_init(struct slots *slots, struct mapping_queue *queue)
@@ -52,11 +36,14 @@ slots_uninit(struct slots *slots)
 static bool
 slot_has_key(const struct space_slot *slot, const struct space_key *key)
 {
-    if (slot->kind != key->kind || slot->vsid != key->vsid) {
+    if (slot->kind != key->kind || slot->vsid != key->vsid
+        || slot->share != key->share) {
         return false;
     }
     switch (key->kind) {
     case SPACE_BY_CA:
+    case SPACE_BY_SHARE:
+    case SPACE_BY_OWNER:
         return addr_equal(&slot->ca, &key->ca);
     case SPACE_BY_MAC:
         return !memcmp(&slot->mac, &key->mac, sizeof slot->mac);
@@ -66,22 +53,9 @@ slot_has_key(const struct space_slot *slot, const struct space_key *key)
     OVS_NOT_REACHED();
 }
 
-static struct space_key
-slot_to_key(const struct space_slot *slot)
-{
-    struct space_key key;
-
-    if (slot->kind == SPACE_BY_CA) {
-        space_key_init_ca(&key, slot->vsid, &slot->ca);
-    } else {
-        space_key_init_mac(&key, slot->vsid, slot->mac);
-    }
-    return key;
-}
-
-static struct space_slot *
-find_slot(const struct slots *slots, const struct space_key *key,
-          uint32_t hash)
+struct space_slot *
+slots_find_slot__(const struct slots *slots, const struct space_key *key,
+                  uint32_t hash)
 {
     struct space_slot *slot;
 
@@ -93,28 +67,29 @@ find_slot(const struct slots *slots, const struct space_key *key,
     return NULL;
 }
 
-static struct space_slot *
-get_slot(struct slots *slots, const struct space_key *key)
+struct space_slot *
+slots_get_slot__(struct slots *slots, const struct space_key *key)
 {
     uint32_t hash = space_key_hash(key);
-    struct space_slot *slot = find_slot(slots, key, hash);
+    struct space_slot *slot = slots_find_slot__(slots, key, hash);
 
     if (!slot) {
         slot = xzalloc(sizeof *slot);
         slot->kind = key->kind;
         slot->vsid = key->vsid;
-        if (key->kind == SPACE_BY_CA) {
-            slot->ca = key->ca;
-        } else {
+        slot->share = key->share;
+        if (key->kind == SPACE_BY_MAC) {
             slot->mac = key->mac;
+        } else {
+            slot->ca = key->ca;
         }
         hmap_insert(&slots->by_key, &slot->node, hash);
     }
     return slot;
 }
 
-static void
-touch_slot(struct slots *slots, struct space_slot *slot)
+void
+slots_touch_slot__(struct slots *slots, struct space_slot *slot)
 {
     if (slot->dirty) {
         return;
@@ -191,10 +166,10 @@ slots_seat(struct slots *slots, struct mapping *m, uint32_t vsid)
     ovs_assert(!m->placed && !m->bad);
     if (m->has_ca) {
         space_key_init_ca(&key, vsid, &m->ca);
-        take_seat(get_slot(slots, &key), m);
+        take_seat(slots_get_slot__(slots, &key), m);
     }
     space_key_init_mac(&key, vsid, m->mac);
-    take_seat(get_slot(slots, &key), m);
+    take_seat(slots_get_slot__(slots, &key), m);
 }
 
 /* Who holds a slot. */
@@ -213,8 +188,8 @@ find_holder_before(const struct space_slot *slot, const struct mapping *m)
     return NULL;
 }
 
-static struct mapping *
-find_holder(const struct space_slot *slot)
+struct mapping *
+slot_find_holder__(const struct space_slot *slot)
 {
     struct mapping *c = slot->first;
 
@@ -249,6 +224,8 @@ contradicts(enum space_kind kind, const struct mapping *m,
     case SPACE_BY_MAC:
         return !same_place(m, holder);
     case SPACE_PEER:
+    case SPACE_BY_SHARE:
+    case SPACE_BY_OWNER:
         break;
     }
     OVS_NOT_REACHED();
@@ -291,11 +268,11 @@ set_placed(struct slots *slots, struct mapping *m, bool placed)
         return;
     }
     m->placed = placed;
-    for (size_t kind = 0; kind < N_SPACE_KINDS; kind++) {
+    for (size_t kind = 0; kind < N_SEAT_KINDS; kind++) {
         struct space_slot *slot = m->seats[kind].slot;
 
         if (slot) {
-            touch_slot(slots, slot);
+            slots_touch_slot__(slots, slot);
             queue_later(slots, slot, m);
         }
     }
@@ -305,12 +282,12 @@ void
 slots_unseat(struct slots *slots, struct mapping *m)
 {
     set_placed(slots, m, false);
-    for (size_t kind = 0; kind < N_SPACE_KINDS; kind++) {
+    for (size_t kind = 0; kind < N_SEAT_KINDS; kind++) {
         struct space_slot *slot = m->seats[kind].slot;
 
         if (slot) {
             leave_seat(slot, m);
-            touch_slot(slots, slot);    /* Frees it if it is empty. */
+            slots_touch_slot__(slots, slot);    /* Frees it if it is empty. */
         }
     }
 }
@@ -318,7 +295,7 @@ slots_unseat(struct slots *slots, struct mapping *m)
 const struct mapping *
 slots_judge(struct slots *slots, struct mapping *m, enum space_kind *ret_kind)
 {
-    for (size_t kind = 0; kind < N_SPACE_KINDS; kind++) {
+    for (size_t kind = 0; kind < N_SEAT_KINDS; kind++) {
         const struct space_slot *slot = m->seats[kind].slot;
         const struct mapping *holder
             = slot ? find_holder_before(slot, m) : NULL;
@@ -331,105 +308,4 @@ slots_judge(struct slots *slots, struct mapping *m, enum space_kind *ret_kind)
     }
     set_placed(slots, m, true);
     return NULL;
-}
-
-/* Entries. */
-
-static struct space_entry
-slot_to_entry(const struct space_slot *slot)
-{
-    return (struct space_entry) {
-        .key = slot_to_key(slot),
-        .mac = slot->said_mac,
-        .where = slot->said_where,
-        .cookie = slot->said_cookie,
-    };
-}
-
-/* Makes the slot say what 'holder' says.  Returns true if that is new. */
-static bool
-slot_say(struct slots *slots, struct space_slot *slot,
-         const struct mapping *holder)
-{
-    uint64_t cookie = row_cookie(&holder->uuid);
-
-    if (slot->said && slot->said_cookie == cookie
-        && !memcmp(&slot->said_mac, &holder->mac, sizeof holder->mac)
-        && space_where_equal(&slot->said_where, &holder->locator->where)) {
-        return false;
-    }
-    slots->n_entries += !slot->said;
-    slot->said = true;
-    slot->said_cookie = cookie;
-    slot->said_mac = holder->mac;
-    slot->said_where = holder->locator->where;
-    return true;
-}
-
-static void
-report_slot(struct slots *slots, struct space_slot *slot,
-            const struct policy_sink *sink)
-{
-    const struct mapping *holder = find_holder(slot);
-
-    if (holder) {
-        if (slot_say(slots, slot, holder)) {
-            struct space_entry entry = slot_to_entry(slot);
-
-            sink->space_put(&entry, sink->aux);
-        }
-    } else if (slot->said) {
-        struct space_key key = slot_to_key(slot);
-
-        slot->said = false;
-        slots->n_entries--;
-        sink->space_remove(&key, sink->aux);
-    }
-}
-
-void
-slots_report(struct slots *slots, const struct policy_sink *sink)
-{
-    for (size_t i = 0; i < slots->n_dirty; i++) {
-        struct space_slot *slot = slots->dirty[i];
-
-        slot->dirty = false;
-        report_slot(slots, slot, sink);
-        if (!slot->first) {
-            hmap_remove(&slots->by_key, &slot->node);
-            free(slot);
-        }
-    }
-    free(slots->dirty);
-    slots->dirty = NULL;
-    slots->n_dirty = slots->allocated_dirty = 0;
-}
-
-bool
-slots_find(const struct slots *slots, const struct space_key *key,
-           struct space_entry *ret_entry)
-{
-    const struct space_slot *slot = find_slot(slots, key,
-                                              space_key_hash(key));
-
-    if (!slot || !slot->said) {
-        return false;
-    }
-    *ret_entry = slot_to_entry(slot);
-    return true;
-}
-
-void
-slots_for_each(const struct slots *slots,
-               void (*cb)(const struct space_entry *, void *aux), void *aux)
-{
-    const struct space_slot *slot;
-
-    HMAP_FOR_EACH (slot, node, &slots->by_key) {
-        if (slot->said) {
-            struct space_entry entry = slot_to_entry(slot);
-
-            cb(&entry, aux);
-        }
-    }
 }

@@ -17,6 +17,10 @@
  * several CAs is normal.  Load balanced mappings do not contradict each
  * other.
  *
+ * The slot of a CA whose holder is load balanced says that the CA has owners,
+ * and how its connections are shared among all that are placed there; for
+ * this it has slots of its own, in which no mapping has a seat.
+ *
  * How this is kept up to date with little work: whether a mapping is placed
  * depends on earlier ones alone.  So whenever one is placed, or is no more,
  * the later candidates of its slots that might care are queued, and the queue

@@ -14,6 +14,10 @@
  * the subnet from the prefix (of which there are few) before it asks, and
  * then a subnet that joins or leaves a network touches no entry.
  *
+ * A CA that several guests share (load balancing) has a MAC of its own, which
+ * is no guest's, and asks again: a connection belongs to a share of the CA,
+ * and a share to one of the guests.
+ *
  * A third kind of entry answers another question: may this PA send packets of
  * this network?  See model/peers.h; being there is all that it says.
  *
@@ -33,25 +37,39 @@ enum space_encap {
     SPACE_LOCAL,                /* Not at all: the guest is on this host. */
     SPACE_VXLAN,                /* RFC 7348. */
     SPACE_NVGRE,                /* RFC 7637. */
+    SPACE_BALANCED,             /* To whichever of a CA's owners has the
+                                 * connection's share. */
 };
 
 struct space_where {
     enum space_encap encap;
-    struct in6_addr pa;         /* All zeros with SPACE_LOCAL. */
+    struct in6_addr pa;         /* All zeros with SPACE_LOCAL; the CA itself
+                                 * with SPACE_BALANCED. */
 };
 
 enum space_kind {
     SPACE_BY_CA,
     SPACE_BY_MAC,
     SPACE_PEER,
+
+    /* Of a CA that several guests share. */
+    SPACE_BY_SHARE,             /* Who has this share of its connections? */
+    SPACE_BY_OWNER,             /* Who has it, one of its owners asks by ARP,
+                                 * as guests do to announce themselves.  The
+                                 * answer is silence. */
 };
+
+/* A CA's connections are dealt out in so many shares: enough to be fair to ten
+ * owners, give or take a quarter. */
+#define SPACE_N_SHARES 128
 
 /* No padding is compared: use space_key_init_*(). */
 struct space_key {
     enum space_kind kind;
     uint32_t vsid;
+    uint32_t share;             /* SPACE_BY_SHARE: below SPACE_N_SHARES. */
     union {
-        struct in6_addr ca;     /* SPACE_BY_CA. */
+        struct in6_addr ca;     /* Unless SPACE_BY_MAC. */
         struct eth_addr mac;    /* SPACE_BY_MAC. */
         struct in6_addr pa;     /* SPACE_PEER; 'vsid' is a routing domain. */
     };
@@ -59,16 +77,25 @@ struct space_key {
 
 struct space_entry {
     struct space_key key;
-    struct eth_addr mac;        /* The CA's MAC; key.mac with SPACE_BY_MAC. */
+    struct eth_addr mac;        /* The CA's MAC; key.mac with SPACE_BY_MAC;
+                                 * zero with SPACE_BY_OWNER. */
     struct space_where where;
     uint64_t cookie;            /* Names the row behind it: row_cookie(). */
 };
 
 void space_key_init_ca(struct space_key *, uint32_t vsid,
                        const struct in6_addr *ca);
+void space_key_init_share(struct space_key *, uint32_t vsid,
+                          const struct in6_addr *ca, uint32_t share);
+void space_key_init_owner(struct space_key *, uint32_t vsid,
+                          const struct in6_addr *ca);
 void space_key_init_mac(struct space_key *, uint32_t vsid, struct eth_addr);
 void space_key_init_peer(struct space_key *, uint32_t domain,
                          const struct in6_addr *pa);
+
+/* The MAC of a CA that several guests share, the same on every host. */
+struct eth_addr space_balanced_mac(uint32_t vsid, const struct in6_addr *ca);
+
 uint32_t space_key_hash(const struct space_key *);
 bool space_key_equal(const struct space_key *, const struct space_key *);
 bool space_where_equal(const struct space_where *, const struct space_where *);

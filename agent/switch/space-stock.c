@@ -31,6 +31,8 @@ struct template {
     struct field key_mac;       /* 6 bytes. */
     struct field key_pa;        /* 4 bytes. */
     struct field key_pa6;       /* 16 bytes. */
+    struct field key_share;     /* 4 bytes. */
+    struct field key_spa;       /* 4 bytes: the CA once more. */
     struct field mac;           /* 6 bytes. */
     struct field pa;            /* 4 bytes. */
     struct field pa6;           /* 16 bytes. */
@@ -40,9 +42,13 @@ struct template {
 /* What an entry asks for, and where it says that is: each combination is a
  * message of another shape. */
 enum asked {
-    ASKED_CA, ASKED_CA6, ASKED_MAC, ASKED_PEER, ASKED_PEER6, N_ASKED
+    ASKED_CA, ASKED_CA6, ASKED_MAC, ASKED_SHARE, ASKED_SHARE6, ASKED_OWNER,
+    ASKED_PEER, ASKED_PEER6, N_ASKED
 };
-enum place { PLACE_LOCAL, PLACE_IPV4, PLACE_IPV6, N_PLACES };
+enum place {
+    PLACE_LOCAL, PLACE_IPV4, PLACE_IPV6, PLACE_BALANCED, PLACE_BALANCED6,
+    N_PLACES
+};
 
 struct space_stock {
     struct template put[N_ASKED][N_PLACES];
@@ -88,17 +94,53 @@ asked_of(const struct space_key *key)
         return addr_is_ipv4(&key->ca) ? ASKED_CA : ASKED_CA6;
     case SPACE_BY_MAC:
         return ASKED_MAC;
+    case SPACE_BY_SHARE:
+        return addr_is_ipv4(&key->ca) ? ASKED_SHARE : ASKED_SHARE6;
+    case SPACE_BY_OWNER:
+        return ASKED_OWNER;
     case SPACE_PEER:
         return addr_is_ipv4(&key->pa) ? ASKED_PEER : ASKED_PEER6;
     }
     OVS_NOT_REACHED();
 }
 
+static uint8_t
+table_of(enum asked asked)
+{
+    switch (asked) {
+    case ASKED_CA:
+    case ASKED_CA6:
+    case ASKED_OWNER:
+        return TABLE_SPACE_CA;
+    case ASKED_MAC:
+        return TABLE_SPACE_MAC;
+    case ASKED_SHARE:
+    case ASKED_SHARE6:
+        return TABLE_SPACE_SHARE;
+    case ASKED_PEER:
+    case ASKED_PEER6:
+        return TABLE_PEER;
+    case N_ASKED:
+        break;
+    }
+    OVS_NOT_REACHED();
+}
+
+static uint16_t
+priority_of(enum asked asked)
+{
+    return asked == ASKED_OWNER ? PRIORITY_SPACE_OWNER : PRIORITY_SPACE;
+}
+
 static enum place
 place_of(const struct space_where *where)
 {
+    bool is_ipv4 = addr_is_ipv4(&where->pa);
+
     return (where->encap == SPACE_LOCAL ? PLACE_LOCAL
-            : addr_is_ipv4(&where->pa) ? PLACE_IPV4 : PLACE_IPV6);
+            : where->encap == SPACE_BALANCED
+              ? (is_ipv4 ? PLACE_BALANCED : PLACE_BALANCED6)
+            : is_ipv4 ? PLACE_IPV4 : PLACE_IPV6);
 }
 
 size_t
@@ -122,7 +164,7 @@ bool
 space_stock_owns_table(uint8_t table)
 {
     return (table == TABLE_SPACE_CA || table == TABLE_SPACE_MAC
-            || table == TABLE_PEER);
+            || table == TABLE_SPACE_SHARE || table == TABLE_PEER);
 }
 
 static struct in6_addr
@@ -143,25 +185,35 @@ space_stock_decode_key(const struct ofputil_flow_stats *fs,
                        struct space_key *ret_key)
 {
     const struct flow *f = &fs->match.flow;
+    const struct in6_addr ca = stock_get_ca__(f);
+    uint32_t vsid = f->regs[REG_IDX_VSID];
+    struct in6_addr pa;
     struct space_key key;
     struct match match;
 
-    if (fs->priority != PRIORITY_SPACE) {
+    switch (fs->table_id) {
+    case TABLE_SPACE_CA:
+        if (fs->priority == PRIORITY_SPACE_OWNER) {
+            space_key_init_owner(&key, vsid, &ca);
+        } else {
+            space_key_init_ca(&key, vsid, &ca);
+        }
+        break;
+    case TABLE_SPACE_MAC:
+        space_key_init_mac(&key, vsid, f->dl_dst);
+        break;
+    case TABLE_SPACE_SHARE:
+        space_key_init_share(&key, vsid, &ca, f->regs[REG_IDX_SHARE]);
+        break;
+    case TABLE_PEER:
+        pa = (f->tunnel.ip_src ? addr_from_ipv4(f->tunnel.ip_src)
+              : f->tunnel.ipv6_src);
+        space_key_init_peer(&key, f->regs[REG_IDX_DOMAIN], &pa);
+        break;
+    default:
         return false;
     }
-    if (fs->table_id == TABLE_SPACE_CA) {
-        struct in6_addr ca = stock_get_ca__(f);
-
-        space_key_init_ca(&key, f->regs[REG_IDX_VSID], &ca);
-    } else if (fs->table_id == TABLE_SPACE_MAC) {
-        space_key_init_mac(&key, f->regs[REG_IDX_VSID], f->dl_dst);
-    } else if (fs->table_id == TABLE_PEER) {
-        struct in6_addr pa = (f->tunnel.ip_src
-                              ? addr_from_ipv4(f->tunnel.ip_src)
-                              : f->tunnel.ipv6_src);
-
-        space_key_init_peer(&key, f->regs[REG_IDX_DOMAIN], &pa);
-    } else {
+    if (fs->priority != priority_of(asked_of(&key))) {
         return false;
     }
 
@@ -208,6 +260,19 @@ space_stock_is_same(const struct ofputil_flow_stats *fs,
 /* An entry's flow. */
 
 static void
+stock_match_ca__(const struct space_key *key, struct match *match)
+{
+    if (addr_is_ipv4(&key->ca)) {
+        match_set_reg(match, REG_IDX_CA, ntohl(addr_to_ipv4(&key->ca)));
+    } else {
+        ovs_be128 ca;
+
+        memcpy(&ca, &key->ca, sizeof ca);
+        match_set_xxreg(match, XXREG_IDX_CA6, ntoh128(ca));
+    }
+}
+
+static void
 stock_match__(const struct space_key *key, struct match *match)
 {
     /* As for any flow that does not say otherwise, the packet is Ethernet. */
@@ -216,16 +281,20 @@ stock_match__(const struct space_key *key, struct match *match)
     match_set_reg(match, (key->kind == SPACE_PEER
                           ? REG_IDX_DOMAIN : REG_IDX_VSID), key->vsid);
     switch (asked_of(key)) {
+    case ASKED_OWNER:
+        match_set_dl_type(match, htons(ETH_TYPE_ARP));
+        match_set_nw_src(match, addr_to_ipv4(&key->ca));
+        stock_match_ca__(key, match);
+        break;
+    case ASKED_SHARE:
+    case ASKED_SHARE6:
+        match_set_reg(match, REG_IDX_SHARE, key->share);
+        stock_match_ca__(key, match);
+        break;
     case ASKED_CA:
-        match_set_reg(match, REG_IDX_CA, ntohl(addr_to_ipv4(&key->ca)));
+    case ASKED_CA6:
+        stock_match_ca__(key, match);
         break;
-    case ASKED_CA6: {
-        ovs_be128 ca;
-
-        memcpy(&ca, &key->ca, sizeof ca);
-        match_set_xxreg(match, XXREG_IDX_CA6, ntoh128(ca));
-        break;
-    }
     case ASKED_MAC:
         match_set_dl_dst(match, key->mac);
         break;
@@ -254,7 +323,12 @@ stock_actions__(const struct space_entry *e, struct ofpbuf *actions)
         stock_set_reg__(actions, REG_IDX_PEER, htonl(PEER_KNOWN));
         return;
     }
-    if (e->key.kind == SPACE_BY_CA) {
+    if (e->key.kind == SPACE_BY_OWNER) {
+        /* No MAC: silence.  But whoever asks from the CA may have it. */
+        stock_set_reg__(actions, REG_IDX_ENCAP, htonl(ENCAP_BALANCED));
+        return;
+    }
+    if (e->key.kind != SPACE_BY_MAC) {
         ovs_be64 mac = htonll(eth_addr_to_uint64(e->mac));
 
         ofpact_put_set_field(actions, mf_from_id(MFF_XREG0 + XREG_IDX_MAC),
@@ -266,7 +340,11 @@ stock_actions__(const struct space_entry *e, struct ofpbuf *actions)
     case PLACE_IPV4:
         stock_set_reg__(actions, REG_IDX_PA, addr_to_ipv4(&e->where.pa));
         break;
+    case PLACE_BALANCED:
+        stock_set_reg__(actions, REG_IDX_CA, addr_to_ipv4(&e->where.pa));
+        break;
     case PLACE_IPV6:
+    case PLACE_BALANCED6:
         ofpact_put_set_field(actions, mf_from_id(MFF_XXREG0 + XXREG_IDX_PA6),
                              &e->where.pa, NULL);
         break;
@@ -295,6 +373,8 @@ static const uint32_t MARK_VSID = 0x00b1b2b3;
 static const uint32_t MARK_CA = 0xd1d2d3d4;
 static const uint32_t MARK_PA = 0xe1e2e3e4;
 static const uint32_t MARK_ENCAP = 0xf1f2f3e0;
+static const uint32_t MARK_SHARE = 0x51525354;
+static const uint32_t MARK_SPA = 0x61626364;
 static const struct in6_addr MARK_CA6 = { .s6_addr = {
     0x20, 0x71, 0x72, 0x73, 0x74, 0x75, 0x76, 0x77,
     0x78, 0x79, 0x7a, 0x7b, 0x7c, 0x7d, 0x7e, 0x7f,
@@ -330,56 +410,89 @@ template_find_u32(const struct template *t, uint32_t mark)
     return template_find(t, &be, sizeof be);
 }
 
-static void
-template_init(struct template *t, enum ofp_version version, int command,
-              enum asked asked, enum place place)
+static struct space_key
+template_key(enum asked asked)
 {
-    const struct in6_addr mark_ca = addr_from_ipv4(htonl(MARK_CA));
-    struct space_entry e = {
-        .mac = MARK_MAC,
-        .where = {
-            .encap = (place == PLACE_LOCAL ? SPACE_LOCAL
-                      : (enum space_encap) MARK_ENCAP),
-            .pa = (place == PLACE_IPV6 ? MARK_PA6
-                   : addr_from_ipv4(htonl(MARK_PA))),
-        },
-    };
-    static const uint8_t tables[] = {
-        [SPACE_BY_CA] = TABLE_SPACE_CA,
-        [SPACE_BY_MAC] = TABLE_SPACE_MAC,
-        [SPACE_PEER] = TABLE_PEER,
-    };
-    struct ofpbuf *actions = ofpbuf_new(256);
-    struct match match;
+    const struct in6_addr ca = addr_from_ipv4(htonl(MARK_CA));
+    struct space_key key;
 
     switch (asked) {
     case ASKED_CA:
-        space_key_init_ca(&e.key, MARK_VSID, &mark_ca);
+        space_key_init_ca(&key, MARK_VSID, &ca);
         break;
     case ASKED_CA6:
-        space_key_init_ca(&e.key, MARK_VSID, &MARK_CA6);
+        space_key_init_ca(&key, MARK_VSID, &MARK_CA6);
         break;
     case ASKED_MAC:
-        space_key_init_mac(&e.key, MARK_VSID, MARK_KEY_MAC);
+        space_key_init_mac(&key, MARK_VSID, MARK_KEY_MAC);
+        break;
+    case ASKED_SHARE:
+        space_key_init_share(&key, MARK_VSID, &ca, MARK_SHARE);
+        break;
+    case ASKED_SHARE6:
+        space_key_init_share(&key, MARK_VSID, &MARK_CA6, MARK_SHARE);
+        break;
+    case ASKED_OWNER:
+        space_key_init_owner(&key, MARK_VSID, &ca);
         break;
     case ASKED_PEER:
-        space_key_init_peer(&e.key, MARK_VSID, &mark_ca);
+        space_key_init_peer(&key, MARK_VSID, &ca);
         break;
     case ASKED_PEER6:
-        space_key_init_peer(&e.key, MARK_VSID, &MARK_CA6);
+        space_key_init_peer(&key, MARK_VSID, &MARK_CA6);
         break;
     case N_ASKED:
         OVS_NOT_REACHED();
     }
+    return key;
+}
+
+static struct space_where
+template_where(enum place place)
+{
+    const struct in6_addr pa = addr_from_ipv4(htonl(MARK_PA));
+
+    switch (place) {
+    case PLACE_LOCAL:
+        return (struct space_where) { .encap = SPACE_LOCAL };
+    case PLACE_IPV4:
+        return (struct space_where) { MARK_ENCAP, pa };
+    case PLACE_IPV6:
+        return (struct space_where) { MARK_ENCAP, MARK_PA6 };
+    case PLACE_BALANCED:
+        return (struct space_where) { SPACE_BALANCED, pa };
+    case PLACE_BALANCED6:
+        return (struct space_where) { SPACE_BALANCED, MARK_PA6 };
+    case N_PLACES:
+        break;
+    }
+    OVS_NOT_REACHED();
+}
+
+static void
+template_init(struct template *t, enum ofp_version version, int command,
+              enum asked asked, enum place place)
+{
+    const struct space_entry e = {
+        .key = template_key(asked),
+        .mac = MARK_MAC,
+        .where = template_where(place),
+    };
+    struct ofpbuf *actions = ofpbuf_new(256);
+    struct match match;
+
     stock_match__(&e.key, &match);
+    if (asked == ASKED_OWNER) {
+        match_set_nw_src(&match, htonl(MARK_SPA));
+    }
     if (command == OFPFC_ADD) {
         stock_actions__(&e, actions);
     }
 
     struct ofputil_flow_mod fm = {
         .command = command,
-        .table_id = tables[e.key.kind],
-        .priority = PRIORITY_SPACE,
+        .table_id = table_of(asked),
+        .priority = priority_of(asked),
         .new_cookie = htonll(command == OFPFC_ADD ? MARK_COOKIE : UINT64_MAX),
         .buffer_id = UINT32_MAX,
         .out_port = OFPP_ANY,
@@ -406,10 +519,12 @@ template_init(struct template *t, enum ofp_version version, int command,
     t->key_pa = t->key_ca;
     t->key_pa6 = template_find(t, &MARK_CA6, sizeof MARK_CA6);
     t->key_mac = template_find(t, &MARK_KEY_MAC, sizeof MARK_KEY_MAC);
+    t->key_share = template_find_u32(t, MARK_SHARE);
+    t->key_spa = template_find_u32(t, MARK_SPA);
     t->mac = template_find(t, &MARK_MAC, sizeof MARK_MAC);
     t->pa = template_find_u32(t, MARK_PA);
     t->pa6 = template_find(t, &MARK_PA6, sizeof MARK_PA6);
-    if (place != PLACE_LOCAL) {
+    if (place == PLACE_IPV4 || place == PLACE_IPV6) {
         t->encap = template_find_u32(t, pipeline_encap(&e.where));
     }
 
@@ -443,10 +558,14 @@ template_fill(const struct template *t, const struct space_entry *e,
     fill_be32__(buf, t->vsid, htonl(e->key.vsid));
     switch (e->key.kind) {
     case SPACE_BY_CA:
+    case SPACE_BY_SHARE:
+    case SPACE_BY_OWNER:
         fill_be32__(buf, t->key_ca, addr_to_ipv4(&e->key.ca));
+        fill_be32__(buf, t->key_spa, addr_to_ipv4(&e->key.ca));
         for (int i = 0; i < 4; i++) {
             fill__(buf, t->key_ca6[i], &e->key.ca.s6_addr[i * 4], 4);
         }
+        fill_be32__(buf, t->key_share, htonl(e->key.share));
         break;
     case SPACE_BY_MAC:
         fill__(buf, t->key_mac, &e->key.mac, sizeof e->key.mac);

@@ -7,11 +7,15 @@
  *
  *   TABLE_SPACE_CA    reg0=VSID, reg2=CA       -> xreg4=MAC, where
  *   TABLE_SPACE_CA    reg0=VSID, xxreg3=CA     -> xreg4=MAC, where  (IPv6)
+ *   TABLE_SPACE_CA    arp, reg0=VSID, reg2=arp_spa=CA -> nothing
  *   TABLE_SPACE_MAC   reg0=VSID, dl_dst=MAC    -> where
+ *   TABLE_SPACE_SHARE reg0=VSID, reg2=CA, reg11=share -> xreg4=MAC, where
+ *   TABLE_SPACE_SHARE reg0=VSID, xxreg3=CA, reg11=share -> xreg4=MAC, where
  *   TABLE_PEER        reg1=domain, tun_src=PA  -> reg11=1
  *
  * "Where" is reg3=PA or, IPv6, xxreg3=PA, and reg4=encapsulation, see
- * pipeline_encap().  The port of a local guest is found by its MAC.
+ * pipeline_encap(); of a CA with several owners, reg2 or xxreg3 is the CA.
+ * The port of a local guest is found by its MAC.
  *
  * There may be a million, so a flow of each shape is encoded once, by the
  * library; a particular entry's message is a copy of that with its values

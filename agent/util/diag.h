@@ -37,6 +37,8 @@ enum diag_code {
     DIAG_PREFIX_OVERLAP,        /* Prefix overlaps another of the network. */
     DIAG_SUBNET_IN_TWO_NETWORKS, /* Subnet belongs to another network. */
     DIAG_ENCAP_MISMATCH,        /* The PA's family cannot carry this. */
+    DIAG_PA_ADDRESS,            /* A PA that does not work on this host. */
+    DIAG_MTU_TOO_SMALL,         /* A guest's packets do not fit uplinks. */
     DIAG_PORT_SUBNET_UNUSABLE,  /* Port bound to a subnet in no network. */
     DIAG_IFACE_ID_DUPLICATE,    /* Two interfaces claim the same port. */
     DIAG_PORT_NAME,             /* Physical_Port.name is not usable. */

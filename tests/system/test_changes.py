@@ -329,7 +329,8 @@ def wait_for_status(world, guest, state):
 def test_port_status_says_who_is_there(world):
     assert status_of(world, "a1") == {
         "vm_nic_port_id": "v-a1", "vm_nic_vm_name": "a1",
-        "vm_nic_macaddress": w.mac("a1"), "state": "active"}
+        "vm_nic_macaddress": w.mac("a1"), "pa": w.PAS["h1"],
+        "mtu": "1550", "state": "active"}
     guest = world.lab.guest("a1")
     world.lab.unplug(guest)
     wait_for_status(world, "a1", "absent")

@@ -5,9 +5,11 @@
  * must hold.  Values are few, so that conflicts abound. */
 
 #include <config.h>
+#include "model/peers.h"
 #include "model/policy.h"
 #include <inttypes.h>
 #include <strings.h>
+#include "packets.h"
 #include "policy-feed.h"
 #include "random.h"
 
@@ -581,8 +583,9 @@ struct outcome {
     size_t n_placed;
     struct n_placed good[N_MAPPINGS];   /* Placed, or only in conflict. */
     size_t n_good;
-    struct space_entry entries[2 * N_MAPPINGS];
+    struct space_entry entries[4 * N_MAPPINGS];
     size_t n_entries;
+    size_t n_balanced;          /* CAs that several may own. */
 };
 
 static void
@@ -956,13 +959,44 @@ check_texts(struct outcome *o, struct n_placed *p)
     return mac_ok && ca_ok;
 }
 
+/* What there is of a CA with several owners, of which 'p' is the first; all
+ * but who has which share. */
+static void
+add_balanced(struct outcome *o, const struct n_placed *p)
+{
+    struct uuid row = row_id(ROW_UCAST_REMOTE, p->n);
+    uint32_t vsid = o->w->switches[p->m->target].vsid;
+    struct space_entry entry = {
+        .mac = space_balanced_mac(vsid, &p->ca),
+        .where = { SPACE_BALANCED, p->ca },
+        .cookie = row_cookie(&row),
+    };
+
+    space_key_init_ca(&entry.key, vsid, &p->ca);
+    o->entries[o->n_entries++] = entry;
+    space_key_init_mac(&entry.key, vsid, entry.mac);
+    o->entries[o->n_entries++] = entry;
+    if (addr_is_ipv4(&p->ca)) {
+        space_key_init_owner(&entry.key, vsid, &p->ca);
+        memset(&entry.mac, 0, sizeof entry.mac);
+        entry.where = (struct space_where) { .encap = SPACE_LOCAL };
+        o->entries[o->n_entries++] = entry;
+    }
+    o->n_balanced++;
+}
+
 static void
 add_entry(struct outcome *o, const struct n_placed *p, bool by_ca)
 {
-    struct space_entry *entry = &o->entries[o->n_entries++];
+    struct space_entry *entry;
     struct uuid row = row_id(ROW_UCAST_REMOTE, p->n);
     uint32_t vsid = o->w->switches[p->m->target].vsid;
 
+    if (by_ca && is_load_balanced(p->m)) {
+        add_balanced(o, p);
+        return;
+    }
+    entry = &o->entries[o->n_entries++];
     if (by_ca) {
         space_key_init_ca(&entry->key, vsid, &p->ca);
     } else {
@@ -1049,10 +1083,45 @@ compare_diags(const struct diag_set *a, const struct diag_set *b,
     ck_assert(equal);
 }
 
+/* Each share belongs to one of those that are placed at the CA, and each of
+ * those has some, if they are few. */
+static void
+compare_shares(const struct outcome *o, const struct feed *f)
+{
+    size_t n_shares[N_MAPPINGS] = { 0 };
+    struct feed_entry *e;
+
+    HMAP_FOR_EACH (e, node, &f->entries) {
+        const struct space_entry *entry = &e->entry;
+        bool found = entry->key.kind != SPACE_BY_SHARE;
+
+        for (size_t i = 0; !found && i < o->n_placed; i++) {
+            const struct n_placed *p = &o->placed[i];
+            struct uuid row = row_id(ROW_UCAST_REMOTE, p->n);
+
+            found = (entry->cookie == row_cookie(&row) && p->m->ca[0]
+                     && o->w->switches[p->m->target].vsid == entry->key.vsid
+                     && addr_equal(&p->ca, &entry->key.ca)
+                     && eth_addr_equals(p->mac, entry->mac)
+                     && space_where_equal(&p->where, &entry->where));
+            n_shares[i] += found;
+        }
+        ck_assert(found);
+    }
+    for (size_t i = 0; i < o->n_placed; i++) {
+        const struct n_placed *p = &o->placed[i];
+
+        ck_assert((n_shares[i] > 0)
+                  == (p->m->ca[0] && is_load_balanced(p->m)));
+    }
+}
+
 static void
 compare_entries(const struct outcome *o, const struct feed *f)
 {
-    ck_assert_uint_eq(o->n_entries, hmap_count(&f->entries));
+    ck_assert_uint_eq(o->n_entries + o->n_balanced * SPACE_N_SHARES,
+                      hmap_count(&f->entries));
+    compare_shares(o, f);
     for (size_t i = 0; i < o->n_entries; i++) {
         const struct feed_entry *e = feed_find(f, &o->entries[i].key);
 
@@ -1290,6 +1359,19 @@ compare_peers(const struct outcome *o, const struct feed *f)
                 n_peers++;
             }
         }
+    }
+    for (size_t i = 0; i < N_PAS; i++) {
+        bool somewhere = false;
+        struct space_key key;
+        struct in6_addr pa;
+
+        ck_assert(addr_parse(all_pas[i], &pa));
+        for (int n = 0; n < N_ROUTERS; n++) {
+            somewhere = somewhere || leads_to(o, n, &pa);
+        }
+        space_key_init_peer(&key, PEER_ANY_DOMAIN, &pa);
+        ck_assert(somewhere == !!feed_find(f, &key));
+        n_peers += somewhere;
     }
     ck_assert_uint_eq(n_peers, hmap_count(&f->peers));
 }

@@ -6,11 +6,15 @@
 
 #include <config.h>
 #include "model/policy.h"
+#include "packets.h"
 #include "policy-feed.h"
 
 #define MAC1 "02:00:00:00:00:01"
 #define MAC2 "02:00:00:00:00:02"
 #define MAC3 "02:00:00:00:00:03"
+#define MAC4 "02:00:00:00:00:04"
+#define MAC5 "02:00:00:00:00:05"
+#define MAC6 "02:00:00:00:00:06"
 #define VXLAN "vxlan_over_ipv4"
 #define NVGRE "nvgre_over_ipv4"
 #define OWN_PA "192.0.2.1"
@@ -744,17 +748,142 @@ START_TEST(two_mappings_for_one_ca)
 }
 END_TEST
 
+/* 'ca' has several owners; row 'n_mapping' is the first. */
+static void
+check_balanced(const char *ca, int n_mapping)
+{
+    struct in6_addr addr = ip(ca);
+    char text[32];
+
+    snprintf(text, sizeof text, ETH_ADDR_FMT,
+             ETH_ADDR_ARGS(space_balanced_mac(5001, &addr)));
+    check_entry(by_ca(5001, ca), text, SPACE_BALANCED, ca, n_mapping);
+    check_entry(by_mac(5001, text), text, SPACE_BALANCED, ca, n_mapping);
+}
+
+static const struct space_entry *
+by_share(const char *ca, uint32_t share)
+{
+    struct in6_addr addr = ip(ca);
+    struct space_key key;
+
+    space_key_init_share(&key, 5001, &addr, share);
+    return find_entry(&key);
+}
+
+/* True if row 'n_mapping' has 'share' of 'ca'. */
+static bool
+has_share(const char *ca, uint32_t share, int n_mapping)
+{
+    struct uuid row = row_id(ROW_UCAST_REMOTE, n_mapping);
+    const struct space_entry *entry = by_share(ca, share);
+
+    return entry && entry->cookie == row_cookie(&row);
+}
+
+static int
+count_shares(const char *ca, int n_mapping)
+{
+    int n = 0;
+
+    for (uint32_t share = 0; share < SPACE_N_SHARES; share++) {
+        n += has_share(ca, share, n_mapping);
+    }
+    return n;
+}
+
+static void
+check_shares(const char *ca, int n_mapping, const char *mac_text,
+             enum space_encap encap, const char *pa)
+{
+    for (uint32_t share = 0; share < SPACE_N_SHARES; share++) {
+        if (has_share(ca, share, n_mapping)) {
+            check_entry(by_share(ca, share), mac_text, encap, pa, n_mapping);
+        }
+    }
+}
+
 START_TEST(load_balanced_mappings_share_a_ca)
 {
-    feed_mapping_type(&f, 4, MAC1, "10.1.1.20", WEB, HERE, "load_balanced");
-    feed_mapping_type(&f, 5, MAC2, "10.1.1.20", WEB, THERE, "load_balanced");
+    feed_mapping_type(&f, 4, MAC5, "10.1.1.20", WEB, HERE, "load_balanced");
+    feed_mapping_type(&f, 5, MAC4, "10.1.1.20", WEB, THERE, "load_balanced");
     feed_settle(&f);
     ck_assert_uint_eq(diag_set_count(&f.diags), 0);
-    check_entry(by_ca(5001, "10.1.1.20"), MAC1, SPACE_LOCAL, NULL, 4);
+    check_balanced("10.1.1.20", 4);
+    int before = count_shares("10.1.1.20", 4);
+    ck_assert_int_gt(before, SPACE_N_SHARES / 4);
+    ck_assert_int_lt(before, SPACE_N_SHARES * 3 / 4);
+    ck_assert_int_eq(count_shares("10.1.1.20", 5), SPACE_N_SHARES - before);
+    check_shares("10.1.1.20", 4, MAC5, SPACE_LOCAL, NULL);
+    check_shares("10.1.1.20", 5, MAC4, SPACE_VXLAN, PA2);
 
+    /* Another one takes from both, and gives back. */
+    size_t n = policy_count_space(f.policy);
+    feed_mapping_type(&f, 6, MAC6, "10.1.1.20", WEB, ELSEWHERE,
+                      "load_balanced");
+    feed_settle(&f);
+    ck_assert_uint_eq(policy_count_space(f.policy), n + 1);
+    check_balanced("10.1.1.20", 4);
+    ck_assert_int_gt(count_shares("10.1.1.20", 6), SPACE_N_SHARES / 6);
+    ck_assert_int_lt(count_shares("10.1.1.20", 4), before);
+    feed_delete(&f, ROW_UCAST_REMOTE, 6);
+    feed_settle(&f);
+    ck_assert_int_eq(count_shares("10.1.1.20", 4), before);
+
+    /* One that moves keeps its shares. */
+    feed_mapping_type(&f, 5, MAC4, "10.1.1.20", WEB, ELSEWHERE,
+                      "load_balanced");
+    feed_settle(&f);
+    ck_assert_int_eq(count_shares("10.1.1.20", 4), before);
+    check_shares("10.1.1.20", 5, MAC4, SPACE_NVGRE, PA3);
+
+    /* The last one has all. */
     feed_delete(&f, ROW_UCAST_REMOTE, 4);
     feed_settle(&f);
-    check_entry(by_ca(5001, "10.1.1.20"), MAC2, SPACE_VXLAN, PA2, 5);
+    check_balanced("10.1.1.20", 5);
+    ck_assert_int_eq(count_shares("10.1.1.20", 5), SPACE_N_SHARES);
+
+    /* As a mapping like others it is one like others. */
+    feed_mapping(&f, 5, MAC4, "10.1.1.20", WEB, THERE);
+    feed_settle(&f);
+    check_entry(by_ca(5001, "10.1.1.20"), MAC4, SPACE_VXLAN, PA2, 5);
+    ck_assert_int_eq(count_shares("10.1.1.20", 5), 0);
+    feed_delete(&f, ROW_UCAST_REMOTE, 5);
+    feed_settle(&f);
+    check_setup_mappings(0);
+}
+END_TEST
+
+/* There is one MAC in a balanced CA's way; and it comes first or last. */
+START_TEST(the_mac_of_a_balanced_ca_is_no_guests)
+{
+    struct in6_addr ca = ip("10.1.1.20");
+    char text[32];
+
+    snprintf(text, sizeof text, ETH_ADDR_FMT,
+             ETH_ADDR_ARGS(space_balanced_mac(5001, &ca)));
+    for (int last = 0; last < 2; last++) {
+        if (!last) {
+            feed_mapping(&f, 4, text, "10.1.1.21", WEB, THERE);
+            feed_settle(&f);
+        }
+        feed_mapping_type(&f, 5, MAC4, "10.1.1.20", WEB, THERE,
+                          "load_balanced");
+        feed_settle(&f);
+        if (last) {
+            feed_mapping(&f, 4, text, "10.1.1.21", WEB, THERE);
+            feed_settle(&f);
+        }
+        check_balanced("10.1.1.20", 5);
+
+        feed_delete(&f, ROW_UCAST_REMOTE, 5);
+        feed_settle(&f);
+        check_entry(by_mac(5001, text), text, SPACE_VXLAN, PA2, 4);
+        feed_delete(&f, ROW_UCAST_REMOTE, 4);
+        feed_settle(&f);
+        ck_assert_ptr_null(by_mac(5001, text));
+    }
+    check_setup_mappings(0);
 }
 END_TEST
 
@@ -1119,6 +1248,7 @@ main(void)
         ca_or_mac_that_does_not_parse,
         two_mappings_for_one_ca,
         load_balanced_mappings_share_a_ca,
+        the_mac_of_a_balanced_ca_is_no_guests,
         one_mac_at_two_places,
         one_mac_at_one_place_by_two_encapsulations,
         what_is_set_aside_sets_nothing_aside,

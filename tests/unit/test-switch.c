@@ -141,15 +141,28 @@ random_entry(uint32_t range)
 
     e.mac = (struct eth_addr) ETH_ADDR_C(0a,00,00,00,00,00);
     e.mac.be16[2] = htons(random_range(range));
-    if (random_range(2)) {
-        struct in6_addr ca = random_address(0x0a000000 + host);
-
+    const struct in6_addr ca = random_address(0x0a000000 + host);
+    switch (random_range(8)) {
+    case 0:
+        space_key_init_share(&e.key, vsid, &ca,
+                             random_range(SPACE_N_SHARES));
+        break;
+    case 1:
+        if (addr_is_ipv4(&ca)) {
+            space_key_init_owner(&e.key, vsid, &ca);
+            memset(&e.mac, 0, sizeof e.mac);
+            return e;
+        }
+        /* Fall through. */
+    case 2: case 3: case 4:
         space_key_init_ca(&e.key, vsid, &ca);
-    } else {
+        break;
+    default:
         e.mac.be16[2] = htons(host);
         space_key_init_mac(&e.key, vsid, e.mac);
+        break;
     }
-    e.where.encap = random_range(3);
+    e.where.encap = random_range(4);
     if (e.where.encap != SPACE_LOCAL) {
         e.where.pa = random_address(0xc0a80000 + random_range(5));
     }
@@ -776,7 +789,9 @@ check_space_roundtrip(const struct space_stock *stock,
     ck_assert_uint_eq(ntohs(oh->length), size);
     ck_assert(encode_decode(&msg, &d));
     ck_assert_int_eq(d.fm.command, OFPFC_ADD);
-    ck_assert_int_eq(d.fm.priority, PRIORITY_SPACE);
+    ck_assert_int_eq(d.fm.priority, (e->key.kind == SPACE_BY_OWNER
+                                     ? PRIORITY_SPACE_OWNER
+                                     : PRIORITY_SPACE));
     ck_assert(!d.fm.flags && !d.fm.idle_timeout && !d.fm.hard_timeout);
 
     /* What a switch would report of it. */
@@ -810,7 +825,7 @@ check_space_roundtrip(const struct space_stock *stock,
     msg = ofpbuf_const_initializer(buf, size);
     ck_assert(encode_decode(&msg, &d));
     ck_assert_int_eq(d.fm.command, OFPFC_DELETE_STRICT);
-    ck_assert_int_eq(d.fm.priority, PRIORITY_SPACE);
+    ck_assert_int_eq(d.fm.priority, fs.priority);
     ck_assert_int_eq(d.fm.table_id, fs.table_id);
     ck_assert(minimatch_equal(&d.fm.match, &match));
     minimatch_destroy(&match);

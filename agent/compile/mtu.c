@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "compile/mtu.h"
+#include "compile/compile.h"
+#include "host/host-view.h"
+#include "openvswitch/util.h"
+#include "packets.h"
+#include "util.h"
+#include "util/addr.h"
+#include "util/diag.h"
+
+/* GRE with a key: RFC 2784, RFC 2890. */
+#define GRE_KEY_HEADER_LEN 8
+
+unsigned int
+mtu_overhead(enum space_encap encap, enum pa_family family)
+{
+    unsigned int ip = family == PA_IPV4 ? IP_HEADER_LEN : IPV6_HEADER_LEN;
+
+    switch (encap) {
+    case SPACE_VXLAN:
+        return ip + UDP_HEADER_LEN + sizeof(struct vxlanhdr) + ETH_HEADER_LEN;
+    case SPACE_NVGRE:
+        return ip + GRE_KEY_HEADER_LEN + ETH_HEADER_LEN;
+    case SPACE_LOCAL:
+    case SPACE_BALANCED:
+        break;
+    }
+    OVS_NOT_REACHED();
+}
+
+/* True if 'encap' over 'family' counts: it is in use; or nothing is, and it is
+ * what will most likely be. */
+static bool
+counts(const struct rules *rules, enum space_encap encap,
+       enum pa_family family)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < N_PA_FAMILIES; i++) {
+        any |= rules->tunnels[i].vxlan || rules->tunnels[i].nvgre;
+    }
+    return (encap == SPACE_VXLAN
+            ? rules->tunnels[family].vxlan || !any
+            : rules->tunnels[family].nvgre);
+}
+
+static unsigned int
+min_known(unsigned int a, unsigned int b)
+{
+    return !a ? b : !b ? a : MIN(a, b);
+}
+
+unsigned int
+mtu_of_port(const struct rules *rules, const struct host_view *host,
+            const struct bound_port *port)
+{
+    static const enum space_encap encaps[] = { SPACE_VXLAN, SPACE_NVGRE };
+    unsigned int mtu = 0;
+
+    for (enum pa_family family = 0; family < N_PA_FAMILIES; family++) {
+        const struct host_pa *pa = (port->pas[family]
+                                    ? host_view_find_pa(host,
+                                                        port->pas[family])
+                                    : NULL);
+
+        for (size_t i = 0; pa && i < ARRAY_SIZE(encaps); i++) {
+            unsigned int overhead = mtu_overhead(encaps[i], family);
+
+            if (counts(rules, encaps[i], family) && pa->mtu > overhead) {
+                mtu = min_known(mtu, pa->mtu - overhead);
+            }
+        }
+    }
+    return mtu;
+}
+
+void
+mtu_diagnose(const struct bound_port *port, struct diag_set *diags)
+{
+    if (port->mtu && port->iface->mtu > port->mtu) {
+        diag_set_add(diags, DIAG_MTU_TOO_SMALL, &port->port->row,
+                     "Physical_Port", "",
+                     "Interface %s has MTU %u, but of the guest's packets "
+                     "only those up to %u bytes fit through this host's "
+                     "uplinks; give the guest a smaller MTU, or the uplinks "
+                     "one that is larger by %u.", port->iface->name,
+                     port->iface->mtu, port->mtu,
+                     port->iface->mtu - port->mtu);
+    }
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef COMPILE_MTU_H
+#define COMPILE_MTU_H 1
+
+/* How long a guest's packets may be.
+ *
+ * MTUs are those of IP: without the Ethernet header.  What a tunnel adds to a
+ * packet is that header, which it carries along, and its own headers. */
+
+#include "model/rules.h"
+
+struct bound_port;
+struct diag_set;
+struct host_view;
+
+/* Bytes that lie around a guest's IP packet within a packet between hosts. */
+unsigned int mtu_overhead(enum space_encap, enum pa_family);
+
+/* The longest packets that 'port' can send to every other host: by what the
+ * uplinks of its PAs carry, and the encapsulation with the largest overhead
+ * among those in use.  Zero if it is not known. */
+unsigned int mtu_of_port(const struct rules *, const struct host_view *,
+                         const struct bound_port *);
+
+/* Complains if the port's guest may send longer ones. */
+void mtu_diagnose(const struct bound_port *, struct diag_set *);
+
+#endif /* compile/mtu.h */
