@@ -378,7 +378,7 @@ def test_an_ipv6_address_migrates_too(world):
         with twin_port_row(world), twin(world) as there, \
                 world.tap("a2") as here, world.tap("a4") as source:
             source.send(Ether(src=w.mac("a4"), dst=MAC)
-                        / IPv6(src="2001:db8:1::14", dst=CA6)
+                        / IPv6(src="fe80::14", dst=CA6)
                         / ICMPv6EchoRequest(id=5))
             for tap in (here, there):
                 tap.expect(lambda p: ICMPv6EchoRequest in p, "echo request")

@@ -18,7 +18,8 @@ from scapy.layers.inet import IP
 from scapy.layers.l2 import Ether
 
 from hnvlab import netns
-from hnvlab.policy import Network, Policy, Subnet, row_uuid, update
+from hnvlab.policy import (Network, Policy, Subnet, row_uuid, switch_uuid,
+                           update)
 
 import world as w
 from wire import (BROADCAST, TIMEOUT, Outer, echo, is_echo, is_tunnelled,
@@ -64,7 +65,23 @@ class Pas:
         self.world = w.World(lab, Policy(
             hosts=self.pas, networks=networks, encap=encap, vms=VMS,
             router_mac=w.ROUTER_MAC))
+        self.tell_of(self.pas["h1"][1])
         self.route_through(1)
+
+    def tell_of(self, pa):
+        """The mappings name only the first address of a host.  h2 would take
+        the other for a stranger's."""
+        self.world.transact(
+            "h2", {"op": "insert", "table": "Physical_Locator",
+                   "uuid-name": "other",
+                   "row": {"dst_ip": pa, "encapsulation_type":
+                           f"{self.world.policy.encap}_over_ipv"
+                           f"{self.family}"}},
+            {"op": "insert", "table": "Ucast_Macs_Remote",
+             "row": {"MAC": "00:15:5d:99:99:99", "ipaddr": "",
+                     "logical_switch": ["uuid", switch_uuid(5001)],
+                     "locator": ["named-uuid", "other"],
+                     "mapping_type": "default"}})
 
     def route_through(self, uplink):
         """What a routing daemon, or the administrator, would do."""
