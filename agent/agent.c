@@ -22,6 +22,7 @@
 #include "plan/plan.h"
 #include "port-status.h"
 #include "router-adverts.h"
+#include "router-errors.h"
 #include "simap.h"
 #include "smap.h"
 #include "sset.h"
@@ -432,6 +433,12 @@ agent_take_punt(const struct punt *punt, void *agent_)
         break;
     case PUNT_ROUTER_SOLICIT:
         router_adverts_answer(punt, rules, agent->link);
+        break;
+    case PUNT_TTL:
+    case PUNT_NO_ROUTE:
+    case PUNT_NO_HOST:
+    case PUNT_TO_ROUTER:
+        router_errors_answer(punt, rules, agent->link);
         break;
     }
 }

@@ -17,13 +17,18 @@ agent_libhnv_la_SOURCES = \
 	agent/port-status.c \
 	agent/port-status.h \
 	agent/router-adverts.c \
-	agent/router-adverts.h
+	agent/router-adverts.h \
+	agent/router-errors.c \
+	agent/router-errors.h \
+	agent/to-guest.c \
+	agent/to-guest.h
 
 include agent/util/automake.mk
 include agent/db/automake.mk
 include agent/model/automake.mk
 include agent/plan/automake.mk
 include agent/compile/automake.mk
+include agent/answer/automake.mk
 include agent/host/automake.mk
 include agent/switch/automake.mk
 

@@ -11,23 +11,12 @@
 #include "openvswitch/poll-loop.h"
 #include "switch/switch.h"
 #include "timeval.h"
+#include "to-guest.h"
 #include "util.h"
 
 /* The longest that RFC 4861 section 6.2.1 allows, in which many may be lost
  * before a guest thinks that its router is gone. */
 enum { INTERVAL_MS = 1800 * 1000 };
-
-/* Sends 'packet', unless it is NULL, and frees it and 'actions'. */
-static void
-send_advert(struct switch_link *link, struct dp_packet *packet, char *actions)
-{
-    if (packet) {
-        switch_packet_out(link, dp_packet_data(packet),
-                          dp_packet_size(packet), OFPP_CONTROLLER, actions);
-        dp_packet_delete(packet);
-    }
-    free(actions);
-}
 
 void
 router_adverts_answer(const struct punt *punt, const struct rules *rules,
@@ -35,15 +24,14 @@ router_adverts_answer(const struct punt *punt, const struct rules *rules,
 {
     const struct rules_subnet *subnet
         = rules_find_subnet(rules, punt->flow.regs[REG_IDX_VSID]);
+    struct dp_packet *advert
+        = (subnet ? router_advert_answer(rules, subnet, punt->packet,
+                                         punt->size) : NULL);
 
-    if (subnet) {
-        send_advert(link,
-                    router_advert_answer(rules, subnet, punt->packet,
-                                         punt->size),
-                    xasprintf("set_field:%#"PRIx32"->"REG_VSID","
-                              "set_field:%"PRIu32"->"REG_OUT_PORT","
-                              "resubmit(,%d)", subnet->vsid,
-                              punt->flow.in_port.ofp_port, TABLE_DELIVER));
+    if (advert) {
+        to_guest_send(link, punt->flow.in_port.ofp_port, subnet->vsid,
+                      dp_packet_data(advert), dp_packet_size(advert));
+        dp_packet_delete(advert);
     }
 }
 
@@ -52,9 +40,18 @@ static void
 tell_guests(const struct rules *rules, const struct rules_subnet *subnet,
             struct switch_link *link)
 {
-    send_advert(link, router_advert_to_all(rules, subnet),
-                xasprintf("set_field:%#"PRIx32"->"REG_VSID",resubmit(,%d)",
-                          subnet->vsid, TABLE_FLOOD_LOCAL));
+    struct dp_packet *advert = router_advert_to_all(rules, subnet);
+
+    if (advert) {
+        char *actions = xasprintf("set_field:%#"PRIx32"->"REG_VSID","
+                                  "resubmit(,%d)",
+                                  subnet->vsid, TABLE_FLOOD_LOCAL);
+
+        switch_packet_out(link, dp_packet_data(advert),
+                          dp_packet_size(advert), OFPP_CONTROLLER, actions);
+        free(actions);
+        dp_packet_delete(advert);
+    }
 }
 
 /* Only of subnets that have ports: the policy may have many more. */

@@ -3,6 +3,7 @@
 # Unit tests: each file is a program of its own, of the check library.
 UNIT_TESTS = \
 	tests/unit/test-addr \
+	tests/unit/test-answer \
 	tests/unit/test-choose-pa \
 	tests/unit/test-compile \
 	tests/unit/test-db \
@@ -114,6 +115,7 @@ EXTRA_DIST += \
 	tests/system/test_forwarding.py \
 	tests/system/test_guards.py \
 	tests/system/test_host.py \
+	tests/system/test_icmp_errors.py \
 	tests/system/test_ipv6_guests.py \
 	tests/system/test_ipv6_underlay.py \
 	tests/system/test_lab.py \

@@ -19,6 +19,8 @@ static const char *const reason_names[N_DROP_REASONS] = {
     [DROP_UNKNOWN_CA] = "unknown-ca",
     [DROP_NO_ROUTE] = "no-route",
     [DROP_NOT_ROUTABLE] = "not-routable",
+    [DROP_TTL] = "ttl",
+    [DROP_TO_GATEWAY] = "to-gateway",
     [DROP_UNKNOWN_MAC] = "unknown-mac",
     [DROP_NOT_HERE] = "not-here",
     [DROP_NO_TUNNEL] = "no-tunnel",
@@ -58,7 +60,6 @@ compile_drops(struct compile_ctx *cx)
     rest(cx, TABLE_ND, DROP_SPOOFED_NEIGHBOR);
     rest(cx, TABLE_ND_SOLICIT, DROP_UNKNOWN_CA);
     rest(cx, TABLE_ND_OWNER, DROP_SPOOFED_NEIGHBOR);
-    rest(cx, TABLE_ROUTE, DROP_NO_ROUTE);
     rest(cx, TABLE_LOCAL, DROP_NOT_HERE);
     rest(cx, TABLE_ENCAP, DROP_NO_TUNNEL);
 }

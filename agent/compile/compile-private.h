@@ -54,6 +54,10 @@ uint32_t compile_local_pa(const struct compile_ctx *,
 /* Actions, for the caller to free, that hand a packet to the agent. */
 char *compile_punt(enum punt_kind);
 
+/* Actions, likewise, that drop a packet for 'reason' and have the agent tell
+ * its sender. */
+char *compile_refuse(enum punt_kind, enum drop_reason);
+
 /* Flows of 'table' that give a packet to whoever has its destination MAC in
  * the subnet, or to all. */
 void compile_to_macs(struct compile_ctx *, enum pipeline_table);
@@ -73,6 +77,7 @@ void compile_ports(struct compile_ctx *);      /* ADMIT, LOCAL, DELIVER. */
 void compile_source(struct compile_ctx *);     /* SOURCE, ..._OWNER. */
 void compile_resolve(struct compile_ctx *);    /* RESOLVE, ARP_REPLY. */
 void compile_nd(struct compile_ctx *);         /* ND and all its kin. */
+void compile_router(struct compile_ctx *);     /* ROUTER. */
 void compile_routes(struct compile_ctx *);     /* ROUTE, ROUTED. */
 void compile_flood(struct compile_ctx *);      /* FLOOD, FLOOD_LOCAL. */
 void compile_tunnels(struct compile_ctx *);    /* DECAP, FORWARD, ENCAP. */

@@ -3,6 +3,7 @@
 #include <config.h>
 #include "compile/punt.h"
 #include <inttypes.h>
+#include <stdlib.h>
 #include "compile/compile-private.h"
 #include "openvswitch/ofp-port.h"
 #include "util.h"
@@ -10,8 +11,20 @@
 char *
 compile_punt(enum punt_kind kind)
 {
-    return xasprintf("set_field:%#x->"REG_PUNT",resubmit(,%d)", kind,
+    return xasprintf("set_field:%#x/0xff->"REG_PUNT",resubmit(,%d)", kind,
                      TABLE_PUNT);
+}
+
+char *
+compile_refuse(enum punt_kind kind, enum drop_reason reason)
+{
+    char *punt = compile_punt(kind);
+    char *drop = compile_drop(reason);
+    char *actions = xasprintf("%s,%s", punt, drop);
+
+    free(drop);
+    free(punt);
+    return actions;
 }
 
 /* The number of a port's meter is that of the port. */

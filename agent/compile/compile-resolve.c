@@ -196,7 +196,8 @@ to_router(struct compile_ctx *cx)
         plan_add(cx->plan, TABLE_RESOLVE, PRIORITY_TO_ROUTER, cookie,
                  plan_text("%s,dl_dst="ETH_ADDR_FMT, ipv6 ? "ipv6" : "ip",
                            ETH_ADDR_ARGS(mac)),
-                 plan_text("resubmit(,%d)", TABLE_ROUTE));
+                 plan_text("move:"REG_VSID"[0..23]->"REG_FROM",resubmit(,%d)",
+                           TABLE_ROUTER));
     }
     plan_add(cx->plan, TABLE_RESOLVE, PRIORITY_ROUTER_OTHER, cookie,
              plan_text("dl_dst="ETH_ADDR_FMT, ETH_ADDR_ARGS(mac)),

@@ -6,9 +6,6 @@
 #include "packets.h"
 #include "util.h"
 
-/* Above all routes. */
-enum { PRIORITY_NOT_ROUTED = 1000 };
-
 /* Longest prefix wins, by its priority in TABLE_ROUTE. */
 static uint16_t
 route_priority(const struct addr_prefix *net)
@@ -48,8 +45,8 @@ route_subnet(struct compile_ctx *cx, const struct rules_subnet *subnet)
     free(who);
 }
 
-/* The router's part of the packet.  Of an unknown CA nothing is found, hence
- * nothing forwarded. */
+/* The router's part of the packet.  Of an unknown CA nothing is found; a real
+ * router, too, says so once nobody has answered its ARP requests. */
 static void
 routed(struct compile_ctx *cx)
 {
@@ -65,17 +62,7 @@ routed(struct compile_ctx *cx)
                            TABLE_FORWARD));
     }
     plan_add(cx->plan, TABLE_ROUTED, 100, 0, xstrdup(REG_MAC"=0"),
-             compile_drop(DROP_UNKNOWN_CA));
-}
-
-/* A link-local address means somebody else on the next link (RFC 4291 section
- * 2.5.6). */
-static void
-keep_link_local(struct compile_ctx *cx)
-{
-    ADD(cx, TABLE_ROUTE, PRIORITY_NOT_ROUTED,
-        row_cookie(&cx->rules->physical_switch),
-        "ipv6,ipv6_src=fe80::/10", "drop");
+             compile_refuse(PUNT_NO_HOST, DROP_UNKNOWN_CA));
 }
 
 void
@@ -87,6 +74,7 @@ compile_routes(struct compile_ctx *cx)
     for (size_t i = 0; i < cx->rules->n_subnets; i++) {
         route_subnet(cx, &cx->rules->subnets[i]);
     }
-    keep_link_local(cx);
+    plan_add(cx->plan, TABLE_ROUTE, 0, 0, xstrdup(""),
+             compile_refuse(PUNT_NO_ROUTE, DROP_NO_ROUTE));
     routed(cx);
 }

@@ -62,6 +62,7 @@ compile(const struct rules *rules, const struct host_view *host)
     compile_source(&cx);
     compile_resolve(&cx);
     compile_nd(&cx);
+    compile_router(&cx);
     compile_routes(&cx);
     compile_flood(&cx);
     compile_tunnels(&cx);

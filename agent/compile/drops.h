@@ -23,12 +23,15 @@ enum drop_reason {
                                  * address. */
     DROP_UNKNOWN_CA,            /* ARP for, or routed to, a CA nobody has. */
     DROP_NO_ROUTE,              /* To a prefix that nobody has. */
-    DROP_NOT_ROUTABLE,          /* To the router, and not IP. */
+    DROP_NOT_ROUTABLE,          /* To the router, which does not route it: not
+                                 * IP, multicast, link-local. */
     DROP_UNKNOWN_MAC,           /* To a MAC that nobody has. */
     DROP_NOT_HERE,              /* To a guest that should be on this host. */
     DROP_NO_TUNNEL,             /* The tunnel port is not there yet. */
+    DROP_TTL,                   /* TTL or hop limit is used up. */
+    DROP_TO_GATEWAY,            /* For the router itself; not a ping. */
 };
-#define N_DROP_REASONS (DROP_NO_TUNNEL + 1)
+#define N_DROP_REASONS (DROP_TO_GATEWAY + 1)
 
 /* A word such as "spoofed-ca", NULL for what is no reason. */
 const char *drop_reason_to_string(uint32_t reason);

@@ -23,6 +23,7 @@ static const char *const table_names[] = {
     [TABLE_ND_OWNER] = "ND_OWNER",
     [TABLE_ND_PASS] = "ND_PASS",
     [TABLE_ROUTE] = "ROUTE",
+    [TABLE_ROUTER] = "ROUTER",
     [TABLE_ROUTED] = "ROUTED",
     [TABLE_PUNT] = "PUNT",
     [TABLE_SPACE_CA] = "SPACE_CA",

@@ -9,7 +9,9 @@
  *
  *                       RESOLVE ─┬─ ARP ───────► (SPACE_CA) ──► ARP_REPLY
  *                                ├─ ND, see compile-nd.c
- *                                ├─ to router ─► ROUTE ─► (SPACE_CA) ─► ROUTED
+ *                                ├─ to router ─► ROUTER
+ *                                │                 ▼
+ *                                │               ROUTE ─► (SPACE_CA) ─► ROUTED
  *                                ├─ broadcast ─► FLOOD ─► FLOOD_LOCAL     │
  *                                └─ unicast ───► (SPACE_MAC) ─► FORWARD ◄─┘
  *                                                                 │
@@ -24,6 +26,9 @@
  * A name in parentheses is a lookup that comes back (resubmit): it loads
  * registers and decides nothing.  Only the SPACE tables hold a flow per
  * mapping; all others are rules.
+ *
+ * What the router has to say about a packet, that it cannot be forwarded, goes
+ * by PUNT to the agent.
  *
  * Later stages see only what earlier ones let through.  Gaps leave room for
  * the firewall (FW_OUT after ADMIT and DECAP, FW_IN before DELIVER). */
@@ -50,6 +55,7 @@ enum pipeline_table {
     TABLE_ND_OWNER    = 25,     /* Is a CA, as found, the sender's? */
     TABLE_ND_PASS     = 26,     /* On to other guests. */
     TABLE_ROUTE       = 30,     /* Destination prefix -> its subnet. */
+    TABLE_ROUTER      = 31,     /* Before it: may the packet be routed? */
     TABLE_ROUTED      = 32,     /* MACs and TTL of a routed packet. */
     TABLE_PUNT        = 35,     /* To the agent; see compile/punt.h. */
     TABLE_SPACE_CA    = 40,     /* VSID, CA -> MAC, where.  Mappings. */
@@ -88,7 +94,10 @@ enum pipeline_table {
 #define REG_ND_OPTION "reg7"    /* and the type of its option. */
 #define REG_PART     "reg7"     /* Part of a long list of copies; in FORWARD,
                                  * whether a migration was considered. */
-#define REG_PUNT     "reg10"    /* In TABLE_PUNT: enum punt_kind. */
+#define REG_PUNT     "reg10"    /* In TABLE_PUNT: enum punt_kind, in the low 8
+                                 * bits. */
+#define REG_FROM     "reg10[8..31]" /* Of a packet to the router: the sender's
+                                 * subnet. */
 #define REG_DROP     "reg7"     /* In TABLE_DROP: enum drop_reason. */
 #define REG_PEER     "reg11"    /* Found: PEER_KNOWN or PEER_CLAIMS. */
 #define REG_SHARE    "reg11"    /* Share of a CA that a connection is in. */
@@ -135,6 +144,19 @@ static inline uint32_t
 pipeline_local_pa(uint16_t number_ipv4, uint16_t number_ipv6)
 {
     return number_ipv4 | (uint32_t) number_ipv6 << 16;
+}
+
+/* What is in REG_PUNT and in REG_FROM, out of their one register. */
+static inline uint32_t
+pipeline_punt(uint32_t reg)
+{
+    return reg & 0xff;
+}
+
+static inline uint32_t
+pipeline_from(uint32_t reg)
+{
+    return reg >> 8;
 }
 
 /* Priority of the flows in the SPACE tables and PEER. */

@@ -6,6 +6,10 @@
 static const char *const kind_names[N_PUNT_KINDS] = {
     [PUNT_NONE] = "unknown",
     [PUNT_ROUTER_SOLICIT] = "router-solicitation",
+    [PUNT_TTL] = "ttl-exceeded",
+    [PUNT_NO_ROUTE] = "no-route",
+    [PUNT_NO_HOST] = "no-host",
+    [PUNT_TO_ROUTER] = "to-router",
 };
 
 const char *

@@ -18,8 +18,15 @@
 enum punt_kind {
     PUNT_NONE,                  /* Of a flow that is none of ours. */
     PUNT_ROUTER_SOLICIT,        /* Answer it; see router-advert.h. */
+
+    /* For the router to say that it does not forward them, to the guest in
+     * subnet REG_FROM: */
+    PUNT_TTL,                   /* They have come as far as they may. */
+    PUNT_NO_ROUTE,              /* No route leads to where they want. */
+    PUNT_NO_HOST,               /* There is no such guest there. */
+    PUNT_TO_ROUTER,             /* They want the router itself. */
 };
-#define N_PUNT_KINDS (PUNT_ROUTER_SOLICIT + 1)
+#define N_PUNT_KINDS (PUNT_TO_ROUTER + 1)
 
 /* A word for people; never NULL. */
 const char *punt_kind_to_string(enum punt_kind);

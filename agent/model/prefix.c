@@ -21,13 +21,22 @@ static const struct {
     { "ff00::/8", "covers multicast addresses" },
 };
 
+bool
+prefix_get_reserved(size_t i, struct addr_prefix *ret_net)
+{
+    if (i >= ARRAY_SIZE(reserved)) {
+        return false;
+    }
+    ovs_assert(addr_prefix_parse(reserved[i].prefix, ret_net));
+    return true;
+}
+
 static const char *
 find_reserved(const struct addr_prefix *net)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(reserved); i++) {
-        struct addr_prefix other;
+    struct addr_prefix other;
 
-        ovs_assert(addr_prefix_parse(reserved[i].prefix, &other));
+    for (size_t i = 0; prefix_get_reserved(i, &other); i++) {
         if (addr_prefix_overlaps(&other, net)) {
             return reserved[i].fault;
         }

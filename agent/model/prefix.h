@@ -13,6 +13,10 @@
  * after the words 'prefix "KEY" '. */
 const char *prefix_from_key(const char *key, struct rules_prefix *ret_prefix);
 
+/* Writes the i-th prefix of addresses that are no guest's in a routed subnet,
+ * and that no router forwards to; false if there are not so many. */
+bool prefix_get_reserved(size_t i, struct addr_prefix *ret_net);
+
 /* True unless 'addr', of 'net', stands for the network or all its hosts. */
 bool prefix_can_be_guest(const struct addr_prefix *net,
                          const struct in6_addr *addr);

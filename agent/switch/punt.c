@@ -28,7 +28,8 @@ punt_encode_format(enum ofp_version version)
 static enum punt_kind
 punt_kind(const struct ofputil_packet_in *pin)
 {
-    uint32_t kind = pin->flow_metadata.flow.regs[REG_IDX_PUNT];
+    uint32_t kind
+        = pipeline_punt(pin->flow_metadata.flow.regs[REG_IDX_PUNT]);
 
     return (pin->userdata_len == 1 && pin->userdata[0] == PUNT_USERDATA
             && kind < N_PUNT_KINDS ? kind : PUNT_NONE);

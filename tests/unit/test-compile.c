@@ -359,7 +359,7 @@ START_TEST(an_ipv6_prefix_has_a_gateway_with_two_addresses)
     fixture_add_ipv6(&f);
     run(&f);
     ck_assert_int_eq(count(&f, TABLE_ND, "reg0=0x1389,icmp_type=133",
-                           "set_field:0x1->reg10"), 1);
+                           "set_field:0x1/0xff->reg10"), 1);
     ck_assert_int_eq(count(&f, TABLE_ND_SOLICIT, "reg0=0x1389", ""), 3);
     ck_assert_int_eq(count(&f, TABLE_ND_SOLICIT, "nd_target=2001:db8:1::1",
                            "set_field:0x200000000fe->xreg4"), 1);
