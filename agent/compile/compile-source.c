@@ -12,7 +12,7 @@
  * asks the space whose the source address is, like any other CA, and
  * SOURCE_OWNER has a flow per port that recognizes its guest's MAC in the
  * answer.  So a guest with a thousand addresses takes no more flows than one
- * with one. */
+ * with one.  A guest that forwards may send IP packets from any. */
 
 enum {
     PRIORITY_ALWAYS = 300,
@@ -20,6 +20,8 @@ enum {
     PRIORITY_NOT_YET = 200,     /* From no address, to find one. */
     PRIORITY_OWN = 200,         /* What the guest says of itself is right. */
     PRIORITY_OTHER = 190,       /* It is not. */
+    PRIORITY_NEIGHBOR = 160,    /* A forwarding guest, as one of the subnet. */
+    PRIORITY_FORWARDED = 150,   /* A forwarding guest, as any other. */
     PRIORITY_LOOK_UP = 100,
 };
 
@@ -130,6 +132,35 @@ shared_owner(struct compile_ctx *cx)
              plan_text(REG_ENCAP"=%#x", ENCAP_BALANCED), owned());
 }
 
+/* A guest that forwards sends packets of others, but does not speak for its
+ * neighbours: an ARP message from an address of the subnet must be from its
+ * own.  It asks from addresses that it has elsewhere, too, as Linux does when
+ * it looks for the gateway to send from such an address. */
+static void
+forwarded(struct compile_ctx *cx, const struct bound_port *bound)
+{
+    static const char *const kinds[] = { "ip", "ipv6", "arp,arp_op=1" };
+    uint64_t cookie = row_cookie(&bound->port->row);
+    uint32_t ofport = bound->iface->ofport;
+
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        plan_add(cx->plan, TABLE_SOURCE_IP, PRIORITY_FORWARDED, cookie,
+                 plan_text("%s,in_port=%"PRIu32, kinds[i], ofport),
+                 go_to(TABLE_RESOLVE));
+    }
+    for (size_t i = 0; i < bound->subnet->n_prefixes; i++) {
+        const struct addr_prefix *net = &bound->subnet->prefixes[i].net;
+        char buf[ADDR_STRLEN];
+
+        if (addr_is_ipv4(&net->addr)) {
+            plan_add(cx->plan, TABLE_SOURCE_IP, PRIORITY_NEIGHBOR, cookie,
+                     plan_text("arp,in_port=%"PRIu32",arp_spa=%s", ofport,
+                               addr_prefix_format(net, buf)),
+                     look_up("arp_spa", REG_CA));
+        }
+    }
+}
+
 void
 compile_source(struct compile_ctx *cx)
 {
@@ -139,6 +170,9 @@ compile_source(struct compile_ctx *cx)
         if (bound->state == PORT_ACTIVE && !bound->port->allow_spoof) {
             own_neighbor(cx, bound);
             owner(cx, bound);
+            if (bound->port->forwards) {
+                forwarded(cx, bound);
+            }
         }
     }
     source_rules(cx);

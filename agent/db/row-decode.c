@@ -115,6 +115,11 @@ static const struct row_field ucast_fields[] = {
     FIELD(FIELD_STRING, ucast, mapping_type),
 };
 
+static const struct row_field darv_port_fields[] = {
+    FIELD(FIELD_STRING, darv_port, name),
+    FIELD(FIELD_BOOLEAN, darv_port, enable_ip_forwarding),
+};
+
 #define LAYOUT(TABLE, DB, NAME, FIELDS)                                 \
     { .table = TABLE, .db = DB, .name = NAME,                           \
       .fields = FIELDS, .n_fields = ARRAY_SIZE(FIELDS) }
@@ -137,6 +142,7 @@ static const struct row_layout layouts[] = {
            physical_port_fields),
     LAYOUT(ROW_MCAST_REMOTE, DB_MS_VTEP, "Mcast_Macs_Remote", mcast_fields),
     LAYOUT(ROW_UCAST_REMOTE, DB_MS_VTEP, "Ucast_Macs_Remote", ucast_fields),
+    LAYOUT(ROW_DARV_PORT, DB_MS_DARV, "Ports", darv_port_fields),
 };
 
 void

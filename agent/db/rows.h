@@ -39,8 +39,9 @@ enum row_table {
     ROW_PHYSICAL_PORT,
     ROW_MCAST_REMOTE,           /* Mcast_Macs_Remote. */
     ROW_UCAST_REMOTE,           /* Ucast_Macs_Remote. */
+    ROW_DARV_PORT,              /* Ports of ms_darv. */
 };
-#define N_ROW_TABLES (ROW_UCAST_REMOTE + 1)
+#define N_ROW_TABLES (ROW_DARV_PORT + 1)
 
 /* Columns of type map: string to string. */
 struct row_pair {
@@ -124,6 +125,11 @@ struct row_ucast {
     const char *mapping_type;
 };
 
+struct row_darv_port {
+    const char *name;           /* As in row_physical_port. */
+    bool enable_ip_forwarding;
+};
+
 struct row {
     enum row_table table;
     struct uuid uuid;
@@ -137,6 +143,7 @@ struct row {
         struct row_physical_port physical_port;
         struct row_mcast mcast;
         struct row_ucast ucast;
+        struct row_darv_port darv_port;
     };
 };
 

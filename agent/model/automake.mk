@@ -22,6 +22,7 @@ agent_libhnv_la_SOURCES += \
 	agent/model/prefix.c \
 	agent/model/prefix.h \
 	agent/model/resolve-flood.c \
+	agent/model/resolve-forwarding.c \
 	agent/model/resolve-host.c \
 	agent/model/resolve-migrations.c \
 	agent/model/resolve-ports.c \

@@ -113,6 +113,7 @@ policy_apply(struct policy *policy, const struct row_change *change)
     case ROW_LOGICAL_ROUTER:
     case ROW_PHYSICAL_PORT:
     case ROW_MCAST_REMOTE:
+    case ROW_DARV_PORT:
         stale = apply_rule_row(policy, change);
         break;
     case ROW_LOCATOR_SET:

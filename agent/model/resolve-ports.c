@@ -21,32 +21,37 @@
 
 #define PA_SEPARATORS ", "
 
-/* Writes the port's name as it is compared.  Returns false if it has none that
- * can be used. */
-static bool
-claim_name(struct resolver *r, struct shash *names,
-           const struct stored_row *stored, char name[PORT_NAME_SIZE])
+static const char *
+name_of(const struct stored_row *stored)
 {
-    const char *text = stored->row.physical_port.name;
-    const struct stored_row *holder;
+    return (stored->row.table == ROW_DARV_PORT
+            ? stored->row.darv_port.name : stored->row.physical_port.name);
+}
 
-    if (!addr_guid_normalize(text, name, PORT_NAME_SIZE)) {
-        resolver_complain(r, DIAG_PORT_NAME, stored, TABLE, "name",
+const char *
+resolver_claim_port_name(struct resolver *r, struct shash *names,
+                         const struct stored_row *stored, const char *table)
+{
+    const char *text = name_of(stored);
+    const struct stored_row *holder;
+    char name[PORT_NAME_SIZE];
+
+    if (!addr_guid_normalize(text, name, sizeof name)) {
+        resolver_complain(r, DIAG_PORT_NAME, stored, table, "name",
                           "Name \"%.300s\" is empty or too long; it should "
                           "be the GUID that the interface has as "
                           "external_ids:iface-id.", text);
-        return false;
+        return NULL;
     }
     holder = shash_find_data(names, name);
     if (holder) {
-        resolver_complain(r, DIAG_PORT_NAME, stored, TABLE, "name",
+        resolver_complain(r, DIAG_PORT_NAME, stored, table, "name",
                           "Name \"%s\" means the same port as \"%s\" of row "
-                          UUID_FMT".", text, holder->row.physical_port.name,
+                          UUID_FMT".", text, name_of(holder),
                           UUID_ARGS(&holder->row.uuid));
-        return false;
+        return NULL;
     }
-    shash_add(names, name, stored);
-    return true;
+    return shash_add(names, name, stored)->name;
 }
 
 static const struct row_binding *
@@ -136,15 +141,14 @@ resolve_port(struct resolver *r, struct shash *names,
     const struct rules_subnet *subnet
         = binding ? resolver_find_subnet(r, &binding->target) : NULL;
     struct rules_port *port = &r->rules->ports[r->rules->n_ports++];
-
     const struct other_config config = {
         .resolver = r, .row = stored, .table = TABLE,
         .map = &stored->row.physical_port.other_config,
     };
-    char name[PORT_NAME_SIZE];
+    const char *name = resolver_claim_port_name(r, names, stored, TABLE);
 
     port->row = stored->row.uuid;
-    if (!claim_name(r, names, stored, name)) {
+    if (!name) {
         port->name = xstrdup(stored->row.physical_port.name);
         port->fault = RULES_PORT_BAD_NAME;
         return;

@@ -21,6 +21,7 @@ struct draft_network;
 struct locators;
 struct rules;
 struct rules_prefix;
+struct shash;
 
 /* Makes the rules, for the caller to destroy, and fills 'diags'.
  * 'host_name', NULL if unknown, is what this host calls itself. */
@@ -59,6 +60,7 @@ void resolve_flood(struct resolver *);
 void resolve_slaac(struct resolver *);
 void resolve_migrations(struct resolver *);
 void resolve_ports(struct resolver *);
+void resolve_forwarding(struct resolver *);
 
 struct draft_subnet *resolver_find_draft(const struct resolver *,
                                          const struct uuid *logical_switch);
@@ -66,6 +68,13 @@ struct draft_subnet *resolver_find_draft(const struct resolver *,
 /* Returns the active subnet of 'logical_switch', or NULL. */
 struct rules_subnet *resolver_find_subnet(const struct resolver *,
                                           const struct uuid *logical_switch);
+
+/* Has 'stored', a row of 'table' that is named for a port, claim its name.
+ * Returns the name as it is compared, which 'names' owns, or NULL if it is
+ * none that can be used or another row's, and complains. */
+const char *resolver_claim_port_name(struct resolver *, struct shash *names,
+                                     const struct stored_row *stored,
+                                     const char *table);
 
 /* Like diag_set_add(), but adds a sentence to a diagnostic of the same row,
  * column and code, where several values of one column are at fault. */

@@ -367,6 +367,35 @@ mcast_equal(const struct row *a, const struct row *b)
            && uuid_equals(&a->mcast.locator_set, &b->mcast.locator_set);
 }
 
+/* Ports of ms_darv. */
+
+static void
+darv_port_copy(struct row *dst, const struct row *src)
+{
+    dst->darv_port.name = xstrdup(src->darv_port.name);
+    dst->darv_port.enable_ip_forwarding = src->darv_port.enable_ip_forwarding;
+}
+
+static void
+darv_port_uninit(struct row *row)
+{
+    free(CONST_CAST(char *, row->darv_port.name));
+}
+
+static bool
+darv_port_keeps_place(const struct row *a, const struct row *b)
+{
+    return !strcmp(a->darv_port.name, b->darv_port.name);
+}
+
+static bool
+darv_port_equal(const struct row *a, const struct row *b)
+{
+    return darv_port_keeps_place(a, b)
+           && (a->darv_port.enable_ip_forwarding
+               == b->darv_port.enable_ip_forwarding);
+}
+
 /* Tables without functions here are not for this store. */
 static const struct row_class row_classes[N_ROW_TABLES] = {
     [ROW_PHYSICAL_SWITCH] = {
@@ -392,6 +421,10 @@ static const struct row_class row_classes[N_ROW_TABLES] = {
     [ROW_MCAST_REMOTE] = {
         mcast_copy, mcast_uninit,
         mcast_equal, keeps_place_always,
+    },
+    [ROW_DARV_PORT] = {
+        darv_port_copy, darv_port_uninit,
+        darv_port_equal, darv_port_keeps_place,
     },
 };
 

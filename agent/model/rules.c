@@ -150,6 +150,7 @@ rules_port_equal(const struct rules_port *a, const struct rules_port *b)
            && a->fault == b->fault
            && a->vsid == b->vsid
            && a->allow_spoof == b->allow_spoof
+           && a->forwards == b->forwards
            && !memcmp(a->pinned, b->pinned, sizeof a->pinned);
 }
 

@@ -88,6 +88,7 @@ struct rules_port {
     enum rules_port_fault fault;
     uint32_t vsid;              /* Subnet of untagged traffic; 0 if 'fault'. */
     bool allow_spoof;           /* May send from any address. */
+    bool forwards;              /* May send IP packets of others. */
     struct in6_addr pinned[N_PA_FAMILIES]; /* other_config:pa, by enum
                                             * pa_family; zero for none. */
 };

@@ -7,6 +7,7 @@ from scapy.layers.l2 import ARP, GRE, Dot1Q, Ether
 from scapy.layers.vxlan import VXLAN
 
 import world as w
+from hnvlab import policy
 from wire import (BROADCAST, arp_request, echo, is_arp_reply, is_echo,
                   is_tunnelled, uplink_tap)
 
@@ -178,6 +179,38 @@ def test_a_port_may_be_let_do_as_it_likes(world):
                        lambda p: is_echo(p, seq=56))
     finally:
         allow()
+
+
+def test_a_guest_that_forwards_sends_packets_of_others(world):
+    """But does not speak for its neighbours in ARP, and has a MAC of its own.
+    It asks from any address that is not of its subnet."""
+    row = policy.insert("Ports", {"name": policy.braced(w.BY_NAME["a1"].port),
+                                  "enable_ip_forwarding": True})
+    outside = echo(w.mac("a1"), w.mac("a3"), "172.16.0.1", w.ca("a3"), seq=57)
+    of_a2 = echo(w.mac("a1"), w.ROUTER_MAC, w.ca("a2"), w.ca("b2"), seq=58)
+    world.transact("h1", row, db="ms_darv")
+    try:
+        with world.tap("a1") as a1, world.tap("a3") as a3, \
+                world.tap("b2") as b2:
+            a1.send(outside, of_a2)
+            a3.expect(lambda p: is_echo(p, seq=57), "packet")
+            a1.send(arp_request(w.mac("a1"), "172.16.0.1", w.GATEWAY_A))
+            a1.expect(lambda p: is_arp_reply(p, w.GATEWAY_A), "ARP answer")
+            b2.expect(lambda p: is_echo(p, seq=58), "packet")
+        with Counted(world, "h1", "spoofed-ca", 3), \
+                Counted(world, "h1", "spoofed-mac"):
+            assert_unheard(world, "a1", [
+                arp_answer(w.mac("a1"), w.ca("a2")),
+                arp_answer(w.mac("a1"), "172.16.0.1"),
+                arp_request(w.mac("a1"), w.ca("a2"), w.ca("a3")),
+                echo(NOBODY, w.mac("a2"), "172.16.0.1", w.ca("a2"))],
+                ["a2", "a3"], lambda p: is_arp_reply(p) or is_echo(p))
+    finally:
+        world.transact("h1", {"op": "delete", "table": "Ports", "where": []},
+                       db="ms_darv")
+    with Counted(world, "h1", "spoofed-ca"):
+        assert_unheard(world, "a1", [outside], ["a3"],
+                       lambda p: is_echo(p, seq=57))
 
 
 def from_host(world, real, source, inner):

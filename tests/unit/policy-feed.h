@@ -262,6 +262,14 @@ feed_port(struct feed *f, int n, const char *name, int n_switch)
 }
 
 static inline void
+feed_darv_port(struct feed *f, int n, const char *name, bool forwards)
+{
+    feed_row(f, ROW_DARV_PORT, n, (struct row) {
+        .darv_port = { .name = name, .enable_ip_forwarding = forwards },
+    });
+}
+
+static inline void
 feed_host(struct feed *f, int n, const char *const *ips, size_t n_ips,
           const char *mac)
 {

@@ -226,6 +226,30 @@ START_TEST(a_port_that_may_spoof_is_not_asked_for_its_addresses)
 }
 END_TEST
 
+START_TEST(a_port_that_forwards_may_send_ip_from_any_address)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    add_iface(&f, "p1", "vif1", OFP_PORT_C(7));
+    run(&f);
+    ck_assert_int_eq(count(&f, TABLE_SOURCE_IP, "in_port=7", ""), 0);
+
+    f.ports[0].forwards = true;
+    run(&f);
+    ck_assert_int_eq(count(&f, TABLE_SOURCE_IP, "ip,in_port=7", ""), 1);
+    ck_assert_int_eq(count(&f, TABLE_SOURCE_IP, "arp,arp_op=1,in_port=7", ""),
+                     1);
+    ck_assert_int_eq(count(&f, TABLE_SOURCE_IP,
+                           "arp,in_port=7,arp_spa=10.1.1.0/24", "->reg2"), 1);
+    ck_assert_int_eq(count(&f, TABLE_SOURCE_IP, "ipv6,in_port=7", ""), 1);
+    ck_assert_int_eq(count(&f, TABLE_ADMIT, "in_port=7,vlan_tci=0x0000,dl_src",
+                           "resubmit(,1)"), 1);
+    ck_assert_int_eq(count(&f, TABLE_SOURCE, "in_port=7,arp", ""), 1);
+    fixture_uninit(&f);
+}
+END_TEST
+
 START_TEST(an_absent_port_has_no_flow)
 {
     struct fixture f;
@@ -499,6 +523,7 @@ main(void)
     tcase_add_test(tc, the_same_in_is_the_same_out);
     tcase_add_test(tc, an_active_port_is_admitted_and_delivered_to);
     tcase_add_test(tc, a_port_that_may_spoof_is_not_asked_for_its_addresses);
+    tcase_add_test(tc, a_port_that_forwards_may_send_ip_from_any_address);
     tcase_add_test(tc, an_absent_port_has_no_flow);
     tcase_add_test(tc, two_interfaces_with_one_iface_id_block_the_port);
     tcase_add_test(tc, interfaces_that_the_switch_has_not_claim_no_port);

@@ -115,6 +115,11 @@ format_row(struct ds *s, const struct row *row)
                       UUID_ARGS(&row->ucast.locator),
                       row->ucast.mapping_type);
         break;
+    case ROW_DARV_PORT:
+        ds_put_format(s, "darv %s %s", row->darv_port.name,
+                      row->darv_port.enable_ip_forwarding ? "forwards"
+                      : "host");
+        break;
     }
 }
 
@@ -357,6 +362,23 @@ START_TEST(a_row_that_replaces_another_comes_after_it)
         ck_assert_msg(strstr(log, "-8 8 "), "%s", log);
     }
     json_destroy(results);
+    mirror_destroy(m);
+    db_server_destroy(server);
+}
+END_TEST
+
+START_TEST(rows_of_another_database_arrive)
+{
+    struct db_server *server = memory_server();
+    struct mirror *m = mirror_create(server);
+    char *result;
+
+    ck_assert(db_server_transact(
+        server, "[\"ms_darv\",{\"op\":\"insert\",\"table\":\"Ports\","
+        "\"row\":{\"name\":\"{P}\",\"enable_ip_forwarding\":true}}]",
+        &result));
+    free(result);
+    ck_assert_str_eq(mirror_row(m, "darv"), "darv {P} forwards");
     mirror_destroy(m);
     db_server_destroy(server);
 }
@@ -1087,6 +1109,7 @@ main(void)
     tcase_add_test(tc, one_transaction_comes_in_the_order_of_kinds);
     tcase_add_test(tc, a_row_that_replaces_another_comes_after_it);
     tcase_add_test(tc, every_column_that_the_agent_reads_arrives);
+    tcase_add_test(tc, rows_of_another_database_arrive);
     tcase_add_test(tc, changes_that_the_agent_does_not_read_stay_out);
     tcase_add_test(tc, rows_that_lost_a_claim_come_last);
     tcase_add_test(tc, a_failed_transaction_changes_nothing);

@@ -116,6 +116,11 @@ struct n_port {
     int64_t vlan;               /* -1: no binding. */
     int target;
 };
+struct n_darv_port {
+    uint64_t arrival;
+    const char *name;
+    bool forwards;
+};
 struct n_mcast {
     uint64_t arrival;
     const char *mac;
@@ -139,6 +144,7 @@ struct world {
     struct n_switch switches[N_SWITCHES];
     struct n_router routers[N_ROUTERS];
     struct n_port ports[N_PORTS];
+    struct n_darv_port darv_ports[N_PORTS];
     struct n_mcast mcasts[N_MCASTS];
     struct n_mapping mappings[N_MAPPINGS];
 };
@@ -222,6 +228,10 @@ feed_n_row(struct feed *f, const struct world *w, enum row_table table, int n)
                           w->mappings[n].target, w->mappings[n].locator,
                           w->mappings[n].type);
         break;
+    case ROW_DARV_PORT:
+        feed_darv_port(f, n, w->darv_ports[n].name,
+                       w->darv_ports[n].forwards);
+        break;
     }
 }
 
@@ -248,6 +258,8 @@ world_arrival(struct world *w, enum row_table table, int n)
         return &w->mcasts[n].arrival;
     case ROW_UCAST_REMOTE:
         return &w->mappings[n].arrival;
+    case ROW_DARV_PORT:
+        return &w->darv_ports[n].arrival;
     }
     OVS_NOT_REACHED();
 }
@@ -261,6 +273,7 @@ static const int n_rows[N_ROW_TABLES] = {
     [ROW_PHYSICAL_PORT] = N_PORTS,
     [ROW_MCAST_REMOTE] = N_MCASTS,
     [ROW_UCAST_REMOTE] = N_MAPPINGS,
+    [ROW_DARV_PORT] = N_PORTS,
 };
 
 /* Random changes.  Each returns true if the row loses its place in the order
@@ -409,6 +422,18 @@ change_port(struct n_port *port)
 }
 
 static bool
+change_darv_port(struct n_darv_port *port)
+{
+    const char *old = port->name;
+
+    if (!old || !random_range(3)) {
+        port->name = PICK(port_texts);
+    }
+    port->forwards = random_range(2);
+    return !old || strcmp(old, port->name);
+}
+
+static bool
 change_mcast(struct n_mcast *mcast)
 {
     mcast->mac = PICK(mcast_texts);
@@ -509,6 +534,9 @@ change_row(struct world *w, enum row_table table, int n)
         break;
     case ROW_UCAST_REMOTE:
         moves = change_mapping(&w->mappings[n]);
+        break;
+    case ROW_DARV_PORT:
+        moves = change_darv_port(&w->darv_ports[n]);
         break;
     }
     if (moves || !*arrival) {
@@ -878,6 +906,34 @@ work_out_ports(struct outcome *o)
     }
 }
 
+/* The first to come of those that mean the same port is it. */
+static int
+find_darv_port(const struct world *w, const char *name)
+{
+    char other[64];
+
+    FOR_EACH_BY_ARRIVAL (n, w, ROW_DARV_PORT, darv_ports) {
+        if (addr_guid_normalize(w->darv_ports[n].name, other, 64)
+            && !strcmp(other, name)) {
+            return n;
+        }
+    }
+    return -1;
+}
+
+static void
+work_out_darv_ports(struct outcome *o)
+{
+    FOR_EACH_BY_ARRIVAL (n, o->w, ROW_DARV_PORT, darv_ports) {
+        char name[64];
+
+        if (!addr_guid_normalize(o->w->darv_ports[n].name, name, 64)
+            || find_darv_port(o->w, name) != n) {
+            must_complain(o, ROW_DARV_PORT, n, "name", DIAG_PORT_NAME);
+        }
+    }
+}
+
 /* Returns the first that is placed by the same CA or, if not 'by_ca', MAC. */
 static const struct n_placed *
 find_placed(const struct outcome *o, const struct n_placed *new, bool by_ca)
@@ -1044,6 +1100,7 @@ work_out(struct outcome *o, const struct world *w)
     work_out_vsids(o);
     work_out_subnets(o);
     work_out_ports(o);
+    work_out_darv_ports(o);
     work_out_mappings(o);
 }
 
@@ -1280,6 +1337,11 @@ compare_ports(const struct outcome *o, const struct rules *rules)
                          : RULES_PORT_OK);
         ck_assert_uint_eq(port->vsid, want->vlan || router < 0 ? 0
                           : o->w->switches[want->target].vsid);
+
+        int darv = find_darv_port(o->w, port->name);
+
+        ck_assert(port->forwards
+                  == (darv >= 0 && o->w->darv_ports[darv].forwards));
     }
 }
 

@@ -1162,6 +1162,38 @@ START_TEST(port_names_that_mean_the_same)
 }
 END_TEST
 
+START_TEST(a_guest_forwards_if_its_row_says_so)
+{
+    const struct rules_port *port;
+
+    feed_darv_port(&f, 1, "aa00", true);
+    ck_assert(feed_settle(&f));
+    port = &policy_rules(f.policy)->ports[0];
+    ck_assert(port->forwards);
+    ck_assert_uint_eq(diag_set_count(&f.diags), 0);
+
+    /* Another that means the same port has nothing to say. */
+    feed_darv_port(&f, 2, "{AA00}", false);
+    feed_settle(&f);
+    check_diag(ROW_DARV_PORT, 2, "Ports", "name", DIAG_PORT_NAME, "aa00");
+    ck_assert(policy_rules(f.policy)->ports[0].forwards);
+    feed_darv_port(&f, 2, "", true);
+    feed_settle(&f);
+    check_diag(ROW_DARV_PORT, 2, "Ports", "name", DIAG_PORT_NAME, "empty");
+    feed_darv_port(&f, 2, "{dd}", true);
+    check_all_is_well();
+
+    feed_darv_port(&f, 1, "aa00", false);
+    ck_assert(feed_settle(&f));
+    ck_assert(!policy_rules(f.policy)->ports[0].forwards);
+    feed_darv_port(&f, 1, "aa00", true);
+    ck_assert(feed_settle(&f));
+    feed_delete(&f, ROW_DARV_PORT, 1);
+    ck_assert(feed_settle(&f));
+    ck_assert(!policy_rules(f.policy)->ports[0].forwards);
+}
+END_TEST
+
 START_TEST(host_with_bad_addresses)
 {
     const char *ips[] = { "nonsense", OWN_PA };
@@ -1262,6 +1294,7 @@ main(void)
         ipv6_locator,
         port_bound_to_a_subnet_in_no_network,
         port_names_that_mean_the_same,
+        a_guest_forwards_if_its_row_says_so,
         host_with_bad_addresses,
         the_host_row_that_counts_depends_on_no_order,
     };
