@@ -12,6 +12,7 @@ UNIT_TESTS = \
 	tests/unit/test-policy \
 	tests/unit/test-policy-cost \
 	tests/unit/test-policy-random \
+	tests/unit/test-routes \
 	tests/unit/test-router-advert \
 	tests/unit/test-space \
 	tests/unit/test-switch
@@ -38,6 +39,7 @@ SCENARIOS = \
 	tests/scenarios/set-aside/result.want \
 	tests/scenarios/set-right/result.want \
 	tests/scenarios/several-cas/result.want \
+	tests/scenarios/static-routes/result.want \
 	tests/scenarios/two-hosts/result.want
 TESTS += $(SCENARIOS)
 EXTRA_DIST += \
@@ -82,6 +84,9 @@ EXTRA_DIST += \
 	tests/scenarios/several-cas/about.txt \
 	tests/scenarios/several-cas/host.txt \
 	tests/scenarios/several-cas/policy.json \
+	tests/scenarios/static-routes/about.txt \
+	tests/scenarios/static-routes/host.txt \
+	tests/scenarios/static-routes/policy.json \
 	tests/scenarios/two-hosts/about.txt \
 	tests/scenarios/two-hosts/host.txt \
 	tests/scenarios/two-hosts/policy.json
@@ -129,6 +134,7 @@ EXTRA_DIST += \
 	tests/system/test_provider_addresses.py \
 	tests/system/test_provider_network.py \
 	tests/system/test_restart.py \
+	tests/system/test_routing.py \
 	tests/system/test_router_advert.py \
 	tests/system/wire.py \
 	tests/system/world.py \

@@ -18,6 +18,9 @@
  * and CLAIM_OWNER has a flow per port that recognizes the MAC in the
  * answer. */
 
+/* In TABLE_CLAIM, above those of any prefix. */
+enum { PRIORITY_FORWARDED = 300 };
+
 static void
 gate(struct compile_ctx *cx)
 {
@@ -81,6 +84,37 @@ claims_of_subnet(struct compile_ctx *cx, const struct rules_subnet *subnet)
     }
 }
 
+/* True if static routes of the network lead packets of that family to
+ * guests. */
+static bool
+are_forwarded(const struct rules *rules, uint32_t domain, bool is_ipv4)
+{
+    for (size_t i = 0; i < rules->n_routes; i++) {
+        const struct rules_route *route = &rules->routes[i];
+
+        if (!route->drop && addr_is_ipv4(&route->next_hop) == is_ipv4
+            && rules_find_subnet(rules, route->vsid)->domain == domain) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What a guest elsewhere forwards may be from anybody, even from a guest that
+ * is here, so its address says nothing. */
+static void
+admit_forwarded(struct compile_ctx *cx, uint32_t domain)
+{
+    for (int ipv6 = 0; ipv6 < 2; ipv6++) {
+        if (are_forwarded(cx->rules, domain, !ipv6)) {
+            plan_add(cx->plan, TABLE_CLAIM, PRIORITY_FORWARDED, 0,
+                     plan_text("%s,"REG_DOMAIN"=%#"PRIx32,
+                               ipv6 ? "ipv6" : "ip", domain),
+                     plan_text("set_field:%d->"REG_PEER, PEER_KNOWN));
+        }
+    }
+}
+
 static void
 claims_of_port(struct compile_ctx *cx, const struct bound_port *bound)
 {
@@ -104,7 +138,12 @@ compile_peers(struct compile_ctx *cx)
     gate(cx);
     claim_elsewhere(cx);
     for (size_t i = 0; i < cx->rules->n_subnets; i++) {
-        claims_of_subnet(cx, &cx->rules->subnets[i]);
+        const struct rules_subnet *subnet = &cx->rules->subnets[i];
+
+        claims_of_subnet(cx, subnet);
+        if (subnet->vsid == subnet->domain) {
+            admit_forwarded(cx, subnet->domain);    /* Once per domain. */
+        }
     }
     for (size_t i = 0; i < cx->n_ports; i++) {
         if (cx->ports[i].state == PORT_ACTIVE) {

@@ -30,8 +30,9 @@ enum drop_reason {
     DROP_NO_TUNNEL,             /* The tunnel port is not there yet. */
     DROP_TTL,                   /* TTL or hop limit is used up. */
     DROP_TO_GATEWAY,            /* For the router itself; not a ping. */
+    DROP_BY_ROUTE,              /* A static route says so. */
 };
-#define N_DROP_REASONS (DROP_TO_GATEWAY + 1)
+#define N_DROP_REASONS (DROP_BY_ROUTE + 1)
 
 /* A word such as "spoofed-ca", NULL for what is no reason. */
 const char *drop_reason_to_string(uint32_t reason);

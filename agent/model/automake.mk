@@ -26,6 +26,7 @@ agent_libhnv_la_SOURCES += \
 	agent/model/resolve-host.c \
 	agent/model/resolve-migrations.c \
 	agent/model/resolve-ports.c \
+	agent/model/resolve-routes.c \
 	agent/model/resolve-slaac.c \
 	agent/model/resolve-subnets.c \
 	agent/model/resolve.c \

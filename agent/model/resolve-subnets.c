@@ -304,6 +304,7 @@ draft_to_subnet(struct draft_subnet *draft)
     const struct row *lr = &draft->network->row->row;
     struct rules_subnet subnet = {
         .row = ls->uuid,
+        .network = lr->uuid,
         .name = xstrdup(ls->logical_switch.name),
         .vsid = ls->logical_switch.tunnel_key,
         .domain = draft->network->domain,

@@ -30,6 +30,7 @@ rules_destroy(struct rules *rules)
         free(rules->ports[i].name);
     }
     free(rules->subnets);
+    free(rules->routes);
     free(rules->ports);
     free(rules->pas);
     free(rules->pa_vlans);
@@ -132,6 +133,7 @@ static bool
 rules_subnet_equal(const struct rules_subnet *a, const struct rules_subnet *b)
 {
     return uuid_equals(&a->row, &b->row)
+           && uuid_equals(&a->network, &b->network)
            && !strcmp(a->name, b->name)
            && a->vsid == b->vsid
            && a->domain == b->domain
@@ -140,6 +142,33 @@ rules_subnet_equal(const struct rules_subnet *a, const struct rules_subnet *b)
            && flood_equal(a, b)
            && a->slaac == b->slaac
            && migrations_equal(a, b);
+}
+
+static bool
+rules_route_equal(const struct rules_route *a, const struct rules_route *b)
+{
+    return uuid_equals(&a->row, &b->row)
+           && a->scope == b->scope
+           && a->id == b->id
+           && a->net.plen == b->net.plen
+           && addr_equal(&a->net.addr, &b->net.addr)
+           && a->drop == b->drop
+           && addr_equal(&a->next_hop, &b->next_hop)
+           && a->vsid == b->vsid;
+}
+
+static bool
+routes_equal(const struct rules *a, const struct rules *b)
+{
+    if (a->n_routes != b->n_routes) {
+        return false;
+    }
+    for (size_t i = 0; i < a->n_routes; i++) {
+        if (!rules_route_equal(&a->routes[i], &b->routes[i])) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool
@@ -172,7 +201,7 @@ bool
 rules_equal(const struct rules *a, const struct rules *b)
 {
     if (a->n_subnets != b->n_subnets || a->n_ports != b->n_ports
-        || !rules_pas_equal(a, b)
+        || !rules_pas_equal(a, b) || !routes_equal(a, b)
         || (a->n_pas && memcmp(a->pa_vlans, b->pa_vlans,
                                 a->n_pas * sizeof *a->pa_vlans))
         || !nullable_string_is_equal(a->pa_vrf, b->pa_vrf)

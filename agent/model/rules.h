@@ -8,7 +8,8 @@
  * What could not be understood is not in here; a diagnostic tells why.  All
  * that refers to something refers to something that is there.
  *
- * Invariants: subnets are sorted by VSID, each VSID occurs once; ports are
+ * Invariants: subnets are sorted by VSID, each VSID occurs once; routes are
+ * sorted by scope, id and prefix, which together occur once; ports are
  * sorted by name, each name occurs once, and after them come those with
  * RULES_PORT_BAD_NAME; PAs are in ascending order.
  *
@@ -46,6 +47,7 @@ struct rules_migration {
 /* A virtual subnet: a Logical_Switch that is bound in a Logical_Router. */
 struct rules_subnet {
     struct uuid row;            /* Logical_Switch. */
+    struct uuid network;        /* Logical_Router. */
     char *name;
     uint32_t vsid;
     uint32_t domain;            /* Routing domain: the lowest VSID of its
@@ -60,6 +62,23 @@ struct rules_subnet {
                                  * the IPv6 prefixes. */
     struct rules_migration *migrations; /* In ascending order of CA. */
     size_t n_migrations;
+};
+
+/* Whose packets a user's route is for. */
+enum route_scope {
+    ROUTE_OF_NETWORK,           /* Those of all guests of a network. */
+    ROUTE_OF_SUBNET,            /* Those of a subnet's guests. */
+};
+
+/* A route that the user wants, in a network with a router. */
+struct rules_route {
+    struct uuid row;            /* Logical_Router or Logical_Switch. */
+    enum route_scope scope;
+    uint32_t id;                /* By scope: routing domain or VSID. */
+    struct addr_prefix net;     /* Host bits are zero. */
+    bool drop;                  /* If so, the rest does not count. */
+    struct in6_addr next_hop;   /* A CA of the same family ... */
+    uint32_t vsid;              /* ... in this subnet of the network. */
 };
 
 /* Why a port gets no traffic. */
@@ -103,6 +122,8 @@ struct rules {
     struct rules_subnet *subnets;
     size_t n_subnets;
     size_t n_migrations;        /* Of all subnets. */
+    struct rules_route *routes;
+    size_t n_routes;
     struct rules_port *ports;
     size_t n_ports;
     struct in6_addr *pas;       /* This host's provider addresses. */
