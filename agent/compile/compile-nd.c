@@ -92,8 +92,9 @@ static void
 admit_owner(struct compile_ctx *cx, const struct bound_port *bound)
 {
     char *owner = (bound->port->allow_spoof ? xstrdup("")
-                   : xasprintf(","REG_MAC"=%#"PRIx64,
-                               eth_addr_to_uint64(bound->iface->mac)));
+                   : xasprintf(","REG_MAC"=%#"PRIx64"/%#"PRIx64,
+                               eth_addr_to_uint64(bound->iface->mac),
+                               MAC_MASK));
 
     plan_add(cx->plan, TABLE_ND_OWNER, 100, row_cookie(&bound->port->row),
              plan_text("in_port=%"PRIu32"%s", bound->iface->ofport, owner),

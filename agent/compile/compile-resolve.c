@@ -52,8 +52,8 @@ compile_no_reply_to_owner(struct compile_ctx *cx, enum pipeline_table table)
             continue;
         }
         plan_add(cx->plan, table, 90, row_cookie(&bound->port->row),
-                 plan_text(REG_MAC"=%#"PRIx64",in_port=%"PRIu32,
-                           eth_addr_to_uint64(bound->iface->mac),
+                 plan_text(REG_MAC"=%#"PRIx64"/%#"PRIx64",in_port=%"PRIu32,
+                           eth_addr_to_uint64(bound->iface->mac), MAC_MASK,
                            bound->iface->ofport),
                  xstrdup("drop"));
     }

@@ -30,6 +30,7 @@
 
 #include <stdint.h>
 #include "model/space.h"
+#include "packets.h"
 #include "util/addr.h"
 
 enum pipeline_table {
@@ -92,8 +93,9 @@ enum pipeline_table {
 #define REG_DROP     "reg7"     /* In TABLE_DROP: enum drop_reason. */
 #define REG_PEER     "reg11"    /* Found: PEER_KNOWN or PEER_CLAIMS. */
 #define REG_SHARE    "reg11"    /* Share of a CA that a connection is in. */
-#define REG_MAC      "xreg4"    /* Found: MAC, in the low 48 bits; zero if
-                                 * nothing was found. */
+#define REG_MAC      "xreg4"    /* Found: MAC, in the low 48 bits, and above
+                                 * it MAC_LEARNED; zero if nothing was
+                                 * found. */
 
 /* Register numbers for code that builds matches without text. */
 enum pipeline_reg {
@@ -135,6 +137,17 @@ static inline uint32_t
 pipeline_local_pa(uint16_t number_ipv4, uint16_t number_ipv6)
 {
     return number_ipv4 | (uint32_t) number_ipv6 << 16;
+}
+
+/* REG_MAC: this bit is set if the MAC was learned, and no policy says so. */
+#define MAC_LEARNED (UINT64_C(1) << 48)
+#define MAC_MASK (MAC_LEARNED - 1)
+
+static inline uint64_t
+pipeline_mac(const struct space_entry *entry)
+{
+    return (eth_addr_to_uint64(entry->mac)
+            | (entry->learned ? MAC_LEARNED : 0));
 }
 
 /* Priority of the flows in the SPACE tables and PEER. */

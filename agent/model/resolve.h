@@ -9,7 +9,7 @@
  * order in which they arrived, not on what was resolved before.  One file per
  * kind of policy, each of which reads the rows of its tables and fills in its
  * part of the rules, in this order: host (PAs), subnets, flooding, SLAAC,
- * migrations, ports. */
+ * migrations, learning, ports. */
 
 #include "model/row-store.h"
 #include "openvswitch/compiler.h"
@@ -58,6 +58,7 @@ void resolve_subnets(struct resolver *);
 void resolve_flood(struct resolver *);
 void resolve_slaac(struct resolver *);
 void resolve_migrations(struct resolver *);
+void resolve_learning(struct resolver *);
 void resolve_ports(struct resolver *);
 
 struct draft_subnet *resolver_find_draft(const struct resolver *,
