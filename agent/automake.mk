@@ -25,6 +25,7 @@ include agent/model/automake.mk
 include agent/plan/automake.mk
 include agent/compile/automake.mk
 include agent/host/automake.mk
+include agent/learn/automake.mk
 include agent/switch/automake.mk
 
 HNV_LIBS = \

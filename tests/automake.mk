@@ -7,6 +7,8 @@ UNIT_TESTS = \
 	tests/unit/test-compile \
 	tests/unit/test-db \
 	tests/unit/test-host-view \
+	tests/unit/test-learn \
+	tests/unit/test-learn-table \
 	tests/unit/test-plan \
 	tests/unit/test-policy \
 	tests/unit/test-policy-cost \
