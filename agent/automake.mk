@@ -8,6 +8,8 @@ agent_libhnv_la_SOURCES = \
 	agent/agent.h \
 	agent/drop-counters.c \
 	agent/drop-counters.h \
+	agent/learning.c \
+	agent/learning.h \
 	agent/loop.c \
 	agent/loop.h \
 	agent/make-dirs.c \

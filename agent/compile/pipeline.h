@@ -21,6 +21,10 @@
  * A packet for a CA that several guests share goes from FORWARD through
  * BALANCE, which finds one of them (SPACE_SHARE), back to FORWARD.
  *
+ * Where a subnet learns, RESOLVE and DECAP hand copies to the agent (PUNT), an
+ * ARP question goes to LEARN_ARP first, and what is unknown to FLOOD, see
+ * compile-learn.c.
+ *
  * A name in parentheses is a lookup that comes back (resubmit): it loads
  * registers and decides nothing.  Only the SPACE tables hold a flow per
  * mapping; all others are rules.
@@ -55,6 +59,11 @@ enum pipeline_table {
     TABLE_PUNT        = 35,     /* To the agent; see compile/punt.h. */
     TABLE_SPACE_CA    = 40,     /* VSID, CA -> MAC, where.  Mappings. */
     TABLE_SPACE_MAC   = 42,     /* VSID, MAC -> where.  Mappings. */
+    TABLE_LEARN_ARP   = 44,     /* A question where addresses are learned. */
+    TABLE_LEARN_ASKER = 45,     /* Is the asker known? */
+    TABLE_UNKNOWN_MAC = 46,     /* To nobody known, where one may be. */
+    TABLE_LEARN_ND    = 47,     /* LEARN_ARP, for ND. */
+    TABLE_LEARN_ND_ASKER = 48,  /* LEARN_ASKER, for ND. */
     TABLE_ARP_REPLY   = 50,     /* The ARP answer, from what was found. */
     TABLE_ND_REPLY    = 51,     /* Likewise for ND: whom to, as what. */
     TABLE_ND_OPTION   = 52,     /* The MAC in the answer. */
@@ -96,6 +105,10 @@ enum pipeline_table {
 #define REG_MAC      "xreg4"    /* Found: MAC, in the low 48 bits, and above
                                  * it MAC_LEARNED; zero if nothing was
                                  * found. */
+
+/* Bit of the metadata field: the agent has seen the packet, see
+ * compile-learn.c. */
+#define METADATA_SEEN 0x10000
 
 /* Register numbers for code that builds matches without text. */
 enum pipeline_reg {

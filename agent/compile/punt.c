@@ -6,6 +6,8 @@
 static const char *const kind_names[N_PUNT_KINDS] = {
     [PUNT_NONE] = "unknown",
     [PUNT_ROUTER_SOLICIT] = "router-solicitation",
+    [PUNT_LEARN] = "learning",
+    [PUNT_SOLICIT] = "solicit",
 };
 
 const char *

@@ -18,8 +18,10 @@
 enum punt_kind {
     PUNT_NONE,                  /* Of a flow that is none of ours. */
     PUNT_ROUTER_SOLICIT,        /* Answer it; see router-advert.h. */
+    PUNT_LEARN,                 /* It tells of an address; it goes on, too. */
+    PUNT_SOLICIT,               /* It is routed to an unknown address. */
 };
-#define N_PUNT_KINDS (PUNT_ROUTER_SOLICIT + 1)
+#define N_PUNT_KINDS (PUNT_SOLICIT + 1)
 
 /* A word for people; never NULL. */
 const char *punt_kind_to_string(enum punt_kind);
