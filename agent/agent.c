@@ -13,7 +13,9 @@
 #include "host/host.h"
 #include "host/pa-watch.h"
 #include "lockfile.h"
+#include "learning.h"
 #include "make-dirs.h"
+#include "model/overlay.h"
 #include "model/policy.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
@@ -53,7 +55,9 @@ struct agent {
     bool serving;               /* Databases are open. */
     struct host *host;
     struct policy *policy;
+    struct overlay *overlay;    /* The policy's space, and what is learned. */
     struct switch_link *link;
+    struct learning *learning;
 
     unsigned int host_seqno;    /* Of the view last compiled. */
     bool compiled;              /* At least once. */
@@ -75,13 +79,13 @@ static void agent_acknowledge(struct agent *, uint64_t seq);
 static void agent_row_changed(const struct row_change *, void *agent_);
 static void agent_take_punt(const struct punt *, void *agent_);
 
-/* Space entries: the policy's, as the switch link asks for them. */
+/* Space entries, as the switch link asks for them. */
 static bool
 find_space(const struct space_key *key, struct space_entry *ret_entry,
            void *agent_)
 {
     const struct agent *agent = agent_;
-    return policy_find_space(agent->policy, key, ret_entry);
+    return overlay_find(agent->overlay, key, ret_entry);
 }
 
 static void
@@ -89,7 +93,7 @@ for_each_space(void (*cb)(const struct space_entry *, void *aux), void *aux,
                void *agent_)
 {
     const struct agent *agent = agent_;
-    policy_for_each_space(agent->policy, cb, aux);
+    overlay_for_each(agent->overlay, cb, aux);
 }
 
 /* Makes the folder of the databases' socket, which is one agent's at a time:
@@ -120,6 +124,21 @@ take_run_dir(const char *dir)
     return lock;
 }
 
+/* Changes of the space go straight on to the switch. */
+static void
+put_space(const struct space_entry *entry, void *agent_)
+{
+    struct agent *agent = agent_;
+    switch_space_put(agent->link, entry);
+}
+
+static void
+remove_space(const struct space_key *key, void *agent_)
+{
+    struct agent *agent = agent_;
+    switch_space_remove(agent->link, key);
+}
+
 struct agent *
 agent_create(const struct options *options)
 {
@@ -137,6 +156,13 @@ agent_create(const struct options *options)
         .for_each = for_each_space,
         .aux = agent,
     });
+    agent->overlay = overlay_create(agent->policy, &(struct overlay_sink) {
+        .put = put_space,
+        .remove = remove_space,
+        .aux = agent,
+    });
+    agent->learning = learning_create(agent->policy, agent->overlay,
+                                      agent->link, agent->db);
     switch_set_punt_cb(agent->link, agent_take_punt, agent);
     diag_set_init(&agent->compile_diags);
     sset_init(&agent->remotes);
@@ -147,6 +173,8 @@ void
 agent_destroy(struct agent *agent)
 {
     if (agent) {
+        learning_destroy(agent->learning);
+        overlay_destroy(agent->overlay);
         switch_destroy(agent->link);
         db_server_destroy(agent->db);
         policy_destroy(agent->policy);
@@ -166,17 +194,18 @@ agent_is_serving(const struct agent *agent)
 
 /* What policy_settle() reports goes straight on. */
 static void
-put_space(const struct space_entry *entry, void *agent_)
+put_policy_space(const struct space_entry *entry, void *agent_)
 {
     struct agent *agent = agent_;
-    switch_space_put(agent->link, entry);
+    overlay_policy_put(agent->overlay, entry);
+    learning_policy_changed(agent->learning, &entry->key);
 }
 
 static void
-remove_space(const struct space_key *key, void *agent_)
+remove_policy_space(const struct space_key *key, void *agent_)
 {
     struct agent *agent = agent_;
-    switch_space_remove(agent->link, key);
+    overlay_policy_remove(agent->overlay, key);
 }
 
 static void
@@ -197,8 +226,8 @@ static bool
 agent_settle_policy(struct agent *agent)
 {
     const struct policy_sink sink = {
-        .space_put = put_space,
-        .space_remove = remove_space,
+        .space_put = put_policy_space,
+        .space_remove = remove_policy_space,
         .diag_put = put_diag,
         .diag_remove = remove_diag,
         .aux = agent,
@@ -235,6 +264,7 @@ agent_apply(struct agent *agent)
         || agent->host_seqno != host_view_seqno(agent->host)) {
         agent_compile(agent);
     }
+    learning_policy_settled(agent->learning);
     switch_set_target(agent->link, host_bridge_target(agent->host));
 }
 
@@ -260,6 +290,7 @@ agent_run(struct agent *agent)
      * after: nothing else might wake the loop. */
     if (host_is_ready(agent->host)) {
         agent_apply(agent);
+        learning_run(agent->learning);
 
         uint64_t seq = switch_flush(agent->link);
         switch_run(agent->link);
@@ -287,8 +318,11 @@ agent_wait(struct agent *agent)
     if (!switch_is_congested(agent->link)) {
         db_server_wait(agent->db);
     }
-    if (host_is_ready(agent->host) && policy_is_unsettled(agent->policy)) {
-        poll_immediate_wake();
+    if (host_is_ready(agent->host)) {
+        if (policy_is_unsettled(agent->policy)) {
+            poll_immediate_wake();
+        }
+        learning_wait(agent->learning);
     }
     if (agent->settled) {
         router_adverts_wait(&agent->router_adverts);
@@ -421,7 +455,7 @@ agent_row_changed(const struct row_change *change, void *agent_)
     }
 }
 
-/* Answers a packet that no flow can. */
+/* Takes a packet that no flow can answer, or that tells of an address. */
 static void
 agent_take_punt(const struct punt *punt, void *agent_)
 {
@@ -439,6 +473,10 @@ agent_take_punt(const struct punt *punt, void *agent_)
     case PUNT_NO_HOST:
     case PUNT_TO_ROUTER:
         router_errors_answer(punt, rules, agent->link);
+        break;
+    case PUNT_LEARN:
+    case PUNT_SOLICIT:
+        learning_take(agent->learning, punt);
         break;
     }
 }
@@ -482,6 +520,9 @@ agent_compile(struct agent *agent)
         smap_destroy(&status);
     }
     agent_update_diags(agent, &compiled->diags);
+    learning_adopt(agent->learning, policy_rules(agent->policy), compiled,
+                   host_get_view(agent->host)->vxlan,
+                   host_get_view(agent->host)->nvgre);
     compiled_destroy(compiled);
 
     agent->host_seqno = host_view_seqno(agent->host);
@@ -524,6 +565,8 @@ agent_get_memory_usage(const struct agent *agent, struct simap *usage)
     simap_increase(usage, "mappings", policy_count_mappings(agent->policy));
     simap_increase(usage, "space-entries", policy_count_space(agent->policy));
     simap_increase(usage, "peers", policy_count_peers(agent->policy));
+    simap_increase(usage, "learned-entries",
+                   overlay_count_learned(agent->overlay));
 }
 
 static void
@@ -561,9 +604,22 @@ hnv_plan(struct unixctl_conn *conn, int argc OVS_UNUSED,
     ds_destroy(&s);
 }
 
+static void
+hnv_learned(struct unixctl_conn *conn, int argc OVS_UNUSED,
+            const char *argv[] OVS_UNUSED, void *agent_)
+{
+    const struct agent *agent = agent_;
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    learning_format(agent->learning, &s);
+    unixctl_command_reply(conn, ds_cstr(&s));
+    ds_destroy(&s);
+}
+
 void
 agent_register_commands(struct agent *agent)
 {
+    unixctl_command_register("hnv/learned", "", 0, 0, hnv_learned, agent);
     unixctl_command_register("hnv/status", "", 0, 0, hnv_status, agent);
     drop_counters_register(agent->link);
     unixctl_command_register("hnv/plan", "", 0, 0, hnv_plan, agent);

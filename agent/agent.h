@@ -8,6 +8,7 @@
  *   db ──row changes──► policy ──rules──► compile ──plan──► switch
  *                          └────────space entries──────────►  │
  *   host ──host_view──────────────────►  compile              │
+ *   db ◄──local addresses── learn ◄──packets, space entries──►│
  *   db ◄──cur_cfg, port status, diagnostics ──────────────────┘
  *
  * Threads: one, the one that runs the main loop. */

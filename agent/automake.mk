@@ -8,6 +8,8 @@ agent_libhnv_la_SOURCES = \
 	agent/agent.h \
 	agent/drop-counters.c \
 	agent/drop-counters.h \
+	agent/learning.c \
+	agent/learning.h \
 	agent/loop.c \
 	agent/loop.h \
 	agent/make-dirs.c \
@@ -30,6 +32,7 @@ include agent/plan/automake.mk
 include agent/compile/automake.mk
 include agent/answer/automake.mk
 include agent/host/automake.mk
+include agent/learn/automake.mk
 include agent/switch/automake.mk
 
 HNV_LIBS = \

@@ -8,6 +8,8 @@ UNIT_TESTS = \
 	tests/unit/test-compile \
 	tests/unit/test-db \
 	tests/unit/test-host-view \
+	tests/unit/test-learn \
+	tests/unit/test-learn-table \
 	tests/unit/test-plan \
 	tests/unit/test-policy \
 	tests/unit/test-policy-cost \
@@ -30,6 +32,7 @@ EXTRA_DIST += tests/unit/policy-feed.h tests/unit/unit.h
 SCENARIOS = \
 	tests/scenarios/ipv6/result.want \
 	tests/scenarios/migrating/result.want \
+	tests/scenarios/learning/result.want \
 	tests/scenarios/moved/result.want \
 	tests/scenarios/one-host/result.want \
 	tests/scenarios/overlap/result.want \
@@ -50,6 +53,9 @@ EXTRA_DIST += \
 	tests/scenarios/migrating/about.txt \
 	tests/scenarios/migrating/host.txt \
 	tests/scenarios/migrating/policy.json \
+	tests/scenarios/learning/about.txt \
+	tests/scenarios/learning/host.txt \
+	tests/scenarios/learning/policy.json \
 	tests/scenarios/moved/about.txt \
 	tests/scenarios/moved/host.txt \
 	tests/scenarios/moved/policy-1.json \
@@ -123,7 +129,12 @@ EXTRA_DIST += \
 	tests/system/test_icmp_errors.py \
 	tests/system/test_ipv6_guests.py \
 	tests/system/test_ipv6_underlay.py \
+	tests/system/learning.py \
 	tests/system/test_lab.py \
+	tests/system/test_learning.py \
+	tests/system/test_learning_ipv6.py \
+	tests/system/test_learning_limits.py \
+	tests/system/test_learning_underlay.py \
 	tests/system/test_nd.py \
 	tests/system/test_load_balancing.py \
 	tests/system/test_mtu.py \

@@ -6,6 +6,9 @@ agent_libhnv_la_SOURCES += \
 	agent/compile/compile-balance.c \
 	agent/compile/compile-drops.c \
 	agent/compile/compile-flood.c \
+	agent/compile/compile-learn-nd.c \
+	agent/compile/compile-learn-source.c \
+	agent/compile/compile-learn.c \
 	agent/compile/compile-migrations.c \
 	agent/compile/compile-nd.c \
 	agent/compile/compile-peers.c \

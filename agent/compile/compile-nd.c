@@ -92,8 +92,9 @@ static void
 admit_owner(struct compile_ctx *cx, const struct bound_port *bound)
 {
     char *owner = (bound->port->allow_spoof ? xstrdup("")
-                   : xasprintf(","REG_MAC"=%#"PRIx64,
-                               eth_addr_to_uint64(bound->iface->mac)));
+                   : xasprintf(","REG_MAC"=%#"PRIx64"/%#"PRIx64,
+                               eth_addr_to_uint64(bound->iface->mac),
+                               MAC_MASK));
 
     plan_add(cx->plan, TABLE_ND_OWNER, 100, row_cookie(&bound->port->row),
              plan_text("in_port=%"PRIu32"%s", bound->iface->ofport, owner),
@@ -136,7 +137,8 @@ gateway_solicited(struct compile_ctx *cx, const struct rules_subnet *subnet,
                        TABLE_ND_REPLY));
 }
 
-/* A known CA is answered from the space; an unknown one gets silence. */
+/* A known CA is answered from the space; an unknown one gets silence, unless
+ * the subnet learns. */
 static void
 prefix_solicited(struct compile_ctx *cx, const struct rules_subnet *subnet,
                  const struct addr_prefix *net)
@@ -149,7 +151,9 @@ prefix_solicited(struct compile_ctx *cx, const struct rules_subnet *subnet,
                        "nd_target=%s", subnet->vsid, TYPE_SOLICIT,
                        addr_prefix_format(net, buf)),
              plan_text("move:nd_target->"REG_CA6",resubmit(,%d),"
-                       "resubmit(,%d)", TABLE_SPACE_CA, TABLE_ND_REPLY));
+                       "resubmit(,%d)", TABLE_SPACE_CA,
+                       (subnet->learning.enabled
+                        ? TABLE_LEARN_ND : TABLE_ND_REPLY)));
 }
 
 /* Its own link-local address is the gateway's in the words of others, too:

@@ -123,8 +123,9 @@ claims_of_port(struct compile_ctx *cx, const struct bound_port *bound)
 
     plan_add(cx->plan, TABLE_CLAIM_OWNER, 100, cookie,
              plan_text(REG_VSID"=%#"PRIx32","REG_ENCAP"=%#x,"
-                       REG_MAC"=%#"PRIx64, bound->subnet->vsid, ENCAP_LOCAL,
-                       eth_addr_to_uint64(mac)),
+                       REG_MAC"=%#"PRIx64"/%#"PRIx64,
+                       bound->subnet->vsid, ENCAP_LOCAL,
+                       eth_addr_to_uint64(mac), MAC_MASK),
              plan_text("set_field:%d->"REG_PEER, PEER_CLAIMS));
     plan_add(cx->plan, TABLE_DECAP, 200, cookie,
              plan_text(REG_VSID"=%#"PRIx32",dl_src="ETH_ADDR_FMT,

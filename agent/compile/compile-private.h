@@ -83,6 +83,17 @@ void compile_flood(struct compile_ctx *);      /* FLOOD, FLOOD_LOCAL. */
 void compile_tunnels(struct compile_ctx *);    /* DECAP, FORWARD, ENCAP. */
 void compile_peers(struct compile_ctx *);      /* PEER_GATE, CLAIM. */
 void compile_migrations(struct compile_ctx *); /* FORWARD. */
+void compile_learn(struct compile_ctx *);      /* What is not known. */
+
+/* Within compile-learn*.c: for a subnet that learns, a port of it, and for all
+ * of them. */
+void compile_learn_source_subnet(struct compile_ctx *,
+                                 const struct rules_subnet *);
+void compile_learn_nd_subnet(struct compile_ctx *,
+                             const struct rules_subnet *);
+void compile_learn_nd_port(struct compile_ctx *, const struct bound_port *);
+void compile_learn_nd(struct compile_ctx *);
+
 void compile_punts(struct compile_ctx *);      /* PUNT. */
 void compile_pas(struct compile_ctx *);        /* ENCAP_SOURCE. */
 void compile_balance(struct compile_ctx *);    /* BALANCE. */

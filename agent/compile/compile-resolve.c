@@ -52,8 +52,8 @@ compile_no_reply_to_owner(struct compile_ctx *cx, enum pipeline_table table)
             continue;
         }
         plan_add(cx->plan, table, 90, row_cookie(&bound->port->row),
-                 plan_text(REG_MAC"=%#"PRIx64",in_port=%"PRIu32,
-                           eth_addr_to_uint64(bound->iface->mac),
+                 plan_text(REG_MAC"=%#"PRIx64"/%#"PRIx64",in_port=%"PRIu32,
+                           eth_addr_to_uint64(bound->iface->mac), MAC_MASK,
                            bound->iface->ofport),
                  xstrdup("drop"));
     }
@@ -145,7 +145,8 @@ compile_link_local_ping(struct compile_ctx *cx,
     free(who);
 }
 
-/* A known CA is answered from the space; an unknown one gets silence. */
+/* A known CA is answered from the space; an unknown one gets silence, unless
+ * the subnet learns. */
 static void
 arp_for_prefix(struct compile_ctx *cx, const struct rules_subnet *subnet,
                const struct addr_prefix *net)
@@ -157,7 +158,9 @@ arp_for_prefix(struct compile_ctx *cx, const struct rules_subnet *subnet,
              plan_text("arp,"REG_VSID"=%#"PRIx32",arp_op=1,arp_tpa=%s",
                        subnet->vsid, addr_prefix_format(net, buf)),
              plan_text("move:arp_tpa->"REG_CA",resubmit(,%d),resubmit(,%d)",
-                       TABLE_SPACE_CA, TABLE_ARP_REPLY));
+                       TABLE_SPACE_CA, (subnet->learning.enabled
+                                        ? TABLE_LEARN_ARP
+                                        : TABLE_ARP_REPLY)));
 }
 
 static void

@@ -117,9 +117,9 @@ owner(struct compile_ctx *cx, const struct bound_port *bound)
     plan_add(cx->plan, TABLE_SOURCE_OWNER, 100,
              row_cookie(&bound->port->row),
              plan_text("in_port=%"PRIu32","REG_ENCAP"=%#x,"
-                       REG_MAC"=%#"PRIx64,
+                       REG_MAC"=%#"PRIx64"/%#"PRIx64,
                        bound->iface->ofport, ENCAP_LOCAL,
-                       eth_addr_to_uint64(bound->iface->mac)),
+                       eth_addr_to_uint64(bound->iface->mac), MAC_MASK),
              owned());
 }
 

@@ -68,6 +68,7 @@ compile(const struct rules *rules, const struct host_view *host)
     compile_tunnels(&cx);
     compile_peers(&cx);
     compile_migrations(&cx);
+    compile_learn(&cx);
     compile_punts(&cx);
     compile_pas(&cx);
     compile_balance(&cx);

@@ -23,6 +23,10 @@
  * A packet for a CA that several guests share goes from FORWARD through
  * BALANCE, which finds one of them (SPACE_SHARE), back to FORWARD.
  *
+ * Where a subnet learns, RESOLVE and DECAP hand copies to the agent (PUNT), an
+ * ARP question goes to LEARN_ARP first, and what is unknown to FLOOD, see
+ * compile-learn.c.
+ *
  * A name in parentheses is a lookup that comes back (resubmit): it loads
  * registers and decides nothing.  Only the SPACE tables hold a flow per
  * mapping; all others are rules.
@@ -35,6 +39,7 @@
 
 #include <stdint.h>
 #include "model/space.h"
+#include "packets.h"
 #include "util/addr.h"
 
 enum pipeline_table {
@@ -60,6 +65,11 @@ enum pipeline_table {
     TABLE_PUNT        = 35,     /* To the agent; see compile/punt.h. */
     TABLE_SPACE_CA    = 40,     /* VSID, CA -> MAC, where.  Mappings. */
     TABLE_SPACE_MAC   = 42,     /* VSID, MAC -> where.  Mappings. */
+    TABLE_LEARN_ARP   = 44,     /* A question where addresses are learned. */
+    TABLE_LEARN_ASKER = 45,     /* Is the asker known? */
+    TABLE_UNKNOWN_MAC = 46,     /* To nobody known, where one may be. */
+    TABLE_LEARN_ND    = 47,     /* LEARN_ARP, for ND. */
+    TABLE_LEARN_ND_ASKER = 48,  /* LEARN_ASKER, for ND. */
     TABLE_ARP_REPLY   = 50,     /* The ARP answer, from what was found. */
     TABLE_ND_REPLY    = 51,     /* Likewise for ND: whom to, as what. */
     TABLE_ND_OPTION   = 52,     /* The MAC in the answer. */
@@ -101,8 +111,13 @@ enum pipeline_table {
 #define REG_DROP     "reg7"     /* In TABLE_DROP: enum drop_reason. */
 #define REG_PEER     "reg11"    /* Found: PEER_KNOWN or PEER_CLAIMS. */
 #define REG_SHARE    "reg11"    /* Share of a CA that a connection is in. */
-#define REG_MAC      "xreg4"    /* Found: MAC, in the low 48 bits; zero if
-                                 * nothing was found. */
+#define REG_MAC      "xreg4"    /* Found: MAC, in the low 48 bits, and above
+                                 * it MAC_LEARNED; zero if nothing was
+                                 * found. */
+
+/* Bit of the metadata field: the agent has seen the packet, see
+ * compile-learn.c. */
+#define METADATA_SEEN 0x10000
 
 /* Register numbers for code that builds matches without text. */
 enum pipeline_reg {
@@ -157,6 +172,17 @@ static inline uint32_t
 pipeline_from(uint32_t reg)
 {
     return reg >> 8;
+}
+
+/* REG_MAC: this bit is set if the MAC was learned, and no policy says so. */
+#define MAC_LEARNED (UINT64_C(1) << 48)
+#define MAC_MASK (MAC_LEARNED - 1)
+
+static inline uint64_t
+pipeline_mac(const struct space_entry *entry)
+{
+    return (eth_addr_to_uint64(entry->mac)
+            | (entry->learned ? MAC_LEARNED : 0));
 }
 
 /* Priority of the flows in the SPACE tables and PEER. */

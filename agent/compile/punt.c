@@ -10,6 +10,8 @@ static const char *const kind_names[N_PUNT_KINDS] = {
     [PUNT_NO_ROUTE] = "no-route",
     [PUNT_NO_HOST] = "no-host",
     [PUNT_TO_ROUTER] = "to-router",
+    [PUNT_LEARN] = "learning",
+    [PUNT_SOLICIT] = "solicit",
 };
 
 const char *

@@ -25,8 +25,11 @@ enum punt_kind {
     PUNT_NO_ROUTE,              /* No route leads to where they want. */
     PUNT_NO_HOST,               /* There is no such guest there. */
     PUNT_TO_ROUTER,             /* They want the router itself. */
+
+    PUNT_LEARN,                 /* It tells of an address; it goes on, too. */
+    PUNT_SOLICIT,               /* It is routed to an unknown address. */
 };
-#define N_PUNT_KINDS (PUNT_TO_ROUTER + 1)
+#define N_PUNT_KINDS (PUNT_SOLICIT + 1)
 
 /* A word for people; never NULL. */
 const char *punt_kind_to_string(enum punt_kind);

@@ -15,6 +15,7 @@ agent_libhnv_la_SOURCES += \
 	agent/db/db.h \
 	agent/db/diag-rows.c \
 	agent/db/feed.c \
+	agent/db/local-rows.c \
 	agent/db/policy.c \
 	agent/db/remotes.c \
 	agent/db/request-guard.c \

@@ -164,6 +164,7 @@ struct db_writer *db_writer_create(struct db_server *);
 void db_writer_destroy(struct db_writer *);
 bool db_writer_is_writing(const struct db_writer *);
 void db_writer_diags_touched(struct db_writer *);
+void db_writer_locals_touched(struct db_writer *);
 
 /* diag-rows.c: the rows of the Diagnostic table. */
 struct diag_rows;
@@ -177,5 +178,26 @@ void diag_rows_write(struct diag_rows *, const struct ovsdb *,
                      struct ovsdb_txn *);
 bool diag_rows_is_dirty(const struct diag_rows *);
 void diag_rows_written(struct diag_rows *, bool ok);
+
+/* local-rows.c: the rows of the Ucast_Macs_Local table. */
+struct local_rows;
+struct local_rows *local_rows_create(const struct ovsdb *);
+void local_rows_destroy(struct local_rows *);
+void local_rows_set_pa(struct local_rows *, const struct in6_addr *);
+void local_rows_put(struct local_rows *, const struct db_local_mac *);
+void local_rows_remove(struct local_rows *, const struct db_local_mac *);
+void local_rows_for_each(struct local_rows *,
+                         void (*cb)(const struct db_local_mac *, void *aux),
+                         void *aux);
+void local_rows_prune(struct local_rows *);
+void local_rows_touched(struct local_rows *);
+bool local_rows_is_dirty(const struct local_rows *);
+void local_rows_write(struct local_rows *, const struct ovsdb *,
+                      struct ovsdb_txn *);
+void local_rows_written(struct local_rows *, bool ok);
+
+/* Deletes, within a client's transaction, rows that refer to what the client
+ * deletes. */
+void local_rows_give_way(const struct ovsdb *, struct ovsdb_txn *);
 
 #endif /* db/db-private.h */

@@ -12,10 +12,12 @@
  *
  * Threads: one, the one that runs the main loop. */
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "db/rows.h"
+#include "openvswitch/types.h"
 #include "openvswitch/uuid.h"
 
 struct db_server;
@@ -117,6 +119,31 @@ void db_server_ensure_host(struct db_server *, const char *name);
 void db_server_set_cur_cfg(struct db_server *, enum db_id, int64_t cur_cfg);
 void db_server_set_port_status(struct db_server *, const struct uuid *port,
                                const struct smap *status);
+
+/* Rows of Ucast_Macs_Local, all about guests of this host: where it can be
+ * reached is the PA that was set last, none of them is written before.
+ *
+ * Rows found in the stored table at start stay until the first
+ * db_server_prune_local_macs(), which removes those that were not put again;
+ * until then db_server_for_each_local_mac() tells which they are.  When a
+ * client tampers with the table, the next flush repairs it; but these rows
+ * never keep a client from deleting a Logical_Switch or Physical_Locator that
+ * they refer to. */
+struct db_local_mac {
+    struct uuid logical_switch;
+    struct in6_addr ca;
+    struct eth_addr mac;
+};
+
+void db_server_set_local_pa(struct db_server *, const struct in6_addr *pa);
+void db_server_put_local_mac(struct db_server *, const struct db_local_mac *);
+void db_server_remove_local_mac(struct db_server *,
+                                const struct db_local_mac *);
+void db_server_for_each_local_mac(struct db_server *,
+                                  void (*cb)(const struct db_local_mac *,
+                                             void *aux),
+                                  void *aux);
+void db_server_prune_local_macs(struct db_server *);
 
 /* Diagnostic rows, each known by row, column and code.  Putting one that is
  * there already with the same text does nothing; a new one is logged, once.

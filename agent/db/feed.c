@@ -45,6 +45,7 @@ struct feed_db {
     struct row_decoder decoders[N_ROW_TABLES];
     size_t n_decoders;
     const struct ovsdb_table *diagnostics; /* Or NULL. */
+    const struct ovsdb_table *locals; /* Ucast_Macs_Local, or NULL. */
 };
 
 struct db_feed {
@@ -72,6 +73,7 @@ feed_get_db(struct db_feed *feed, enum db_id id)
 
         fd->n_decoders = row_decoders_init(fd->decoders, id, ovsdb);
         fd->diagnostics = ovsdb_get_table(ovsdb, "Diagnostic");
+        fd->locals = ovsdb_get_table(ovsdb, "Ucast_Macs_Local");
         fd->stale = false;
     }
     return fd;
@@ -336,6 +338,7 @@ struct sorting {
     const struct feed_db *db;
     bool ours;                  /* Is this the agent's own write? */
     bool diags_touched;
+    bool locals_touched;
 
     /* Rows come table by table, so this is looked up once per table. */
     const struct ovsdb_table *table;
@@ -354,6 +357,9 @@ sorting_start_table(struct sorting *s, const struct ovsdb_table *table)
     }
     if (table == s->db->diagnostics && !s->ours) {
         s->diags_touched = true;
+    }
+    if (table == s->db->locals && !s->ours) {
+        s->locals_touched = true;
     }
 }
 
@@ -420,6 +426,9 @@ feed_commit(struct db_feed *feed, enum db_id id, const struct ovsdb_txn *txn)
     }
     if (s.diags_touched) {
         db_writer_diags_touched(server->writer);
+    }
+    if (s.locals_touched) {
+        db_writer_locals_touched(server->writer);
     }
 }
 

@@ -259,6 +259,9 @@ __wrap_ovsdb_execute_compose(
         struct db_policy *policy = db_policy_find(ovsdb, &id);
 
         *durable = *durable || (policy && policy->durable);
+        if (policy && id == DB_MS_VTEP) {
+            local_rows_give_way(ovsdb, txn);
+        }
     }
     return txn;
 }

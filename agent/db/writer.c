@@ -44,6 +44,7 @@ struct db_writer {
     int64_t cur_cfg[N_DBS];
     struct hmap ports;          /* Contains "struct port_status"es. */
     struct diag_rows *diags;
+    struct local_rows *locals;
 };
 
 static void write_db(struct db_writer *, enum db_id);
@@ -56,6 +57,7 @@ db_writer_create(struct db_server *server)
     w->server = server;
     hmap_init(&w->ports);
     w->diags = diag_rows_create(db_policy_get(server, DB_MS_VTEP));
+    w->locals = local_rows_create(db_policy_get(server, DB_MS_VTEP));
     return w;
 }
 
@@ -78,6 +80,7 @@ db_writer_destroy(struct db_writer *w)
         clear_ports(w);
         hmap_destroy(&w->ports);
         diag_rows_destroy(w->diags);
+        local_rows_destroy(w->locals);
         free(w);
     }
 }
@@ -92,6 +95,12 @@ void
 db_writer_diags_touched(struct db_writer *w)
 {
     diag_rows_touched(w->diags);
+}
+
+void
+db_writer_locals_touched(struct db_writer *w)
+{
+    local_rows_touched(w->locals);
 }
 
 /* Queueing. */
@@ -151,6 +160,40 @@ void
 db_server_prune_diags(struct db_server *server)
 {
     diag_rows_prune(server->writer->diags);
+}
+
+void
+db_server_set_local_pa(struct db_server *server, const struct in6_addr *pa)
+{
+    local_rows_set_pa(server->writer->locals, pa);
+}
+
+void
+db_server_put_local_mac(struct db_server *server,
+                        const struct db_local_mac *mac)
+{
+    local_rows_put(server->writer->locals, mac);
+}
+
+void
+db_server_remove_local_mac(struct db_server *server,
+                           const struct db_local_mac *mac)
+{
+    local_rows_remove(server->writer->locals, mac);
+}
+
+void
+db_server_for_each_local_mac(struct db_server *server,
+                             void (*cb)(const struct db_local_mac *, void *),
+                             void *aux)
+{
+    local_rows_for_each(server->writer->locals, cb, aux);
+}
+
+void
+db_server_prune_local_macs(struct db_server *server)
+{
+    local_rows_prune(server->writer->locals);
 }
 
 /* Writing. */
@@ -219,7 +262,8 @@ has_news(const struct db_writer *w, enum db_id id)
     return (host_rows_missing(w, id)
             || cur_cfg_differs(w, id)
             || (id == DB_MS_VTEP && (!hmap_is_empty(&w->ports)
-                                     || diag_rows_is_dirty(w->diags))));
+                                     || diag_rows_is_dirty(w->diags)
+                                     || local_rows_is_dirty(w->locals))));
 }
 
 void
@@ -356,6 +400,7 @@ write_db(struct db_writer *w, enum db_id id)
             write_port_status(w, txn, p);
         }
         diag_rows_write(w->diags, ovsdb, txn);
+        local_rows_write(w->locals, ovsdb, txn);
     }
 
     w->writing = true;
@@ -363,5 +408,6 @@ write_db(struct db_writer *w, enum db_id id)
     w->writing = false;
     if (vtep) {
         diag_rows_written(w->diags, ok);
+        local_rows_written(w->locals, ok);
     }
 }

@@ -15,6 +15,8 @@ agent_libhnv_la_SOURCES += \
 	agent/model/mappings.h \
 	agent/model/other-config.c \
 	agent/model/other-config.h \
+	agent/model/overlay.c \
+	agent/model/overlay.h \
 	agent/model/peers.c \
 	agent/model/peers.h \
 	agent/model/policy.c \
@@ -24,6 +26,7 @@ agent_libhnv_la_SOURCES += \
 	agent/model/resolve-flood.c \
 	agent/model/resolve-forwarding.c \
 	agent/model/resolve-host.c \
+	agent/model/resolve-learning.c \
 	agent/model/resolve-migrations.c \
 	agent/model/resolve-ports.c \
 	agent/model/resolve-routes.c \

@@ -62,6 +62,12 @@ mapping_forget_row(struct mapping *m)
 }
 
 void
+mapping_adopt_learning(struct mapping *m, const struct row_ucast *row)
+{
+    m->learning_disabled = !strcmp(row->mapping_type, "learning_disabled");
+}
+
+void
 mapping_learn_row(struct mapping *m, const struct row_ucast *row)
 {
     bool has_ca = row->ipaddr[0] != '\0';
@@ -71,6 +77,7 @@ mapping_learn_row(struct mapping *m, const struct row_ucast *row)
 
     mapping_forget_row(m);
     m->load_balanced = !strcmp(row->mapping_type, "load_balanced");
+    mapping_adopt_learning(m, row);
     m->bad = !mac_ok || !ca_ok;
     m->has_ca = has_ca && !m->bad;
     if (m->bad) {

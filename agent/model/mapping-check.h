@@ -24,7 +24,11 @@ extern const struct diag_slot mapping_diag_slots[N_MAPPING_DIAG_SLOTS];
 void mapping_learn_row(struct mapping *, const struct row_ucast *);
 void mapping_forget_row(struct mapping *);
 
-/* True if both have the same values. */
+/* Takes over from the row whether its guest may change addresses: nothing that
+ * a slot says depends on it. */
+void mapping_adopt_learning(struct mapping *, const struct row_ucast *);
+
+/* True if both have the same values, but for that. */
 bool mapping_values_equal(const struct mapping *, const struct mapping *);
 
 /* Returns true if a mapping may have a seat in the slots; if not, adds to

@@ -54,6 +54,7 @@ struct mapping {
     bool bad : 1;               /* Does not parse. */
     bool has_ca : 1;
     bool load_balanced : 1;
+    bool learning_disabled : 1;
     bool placed : 1;            /* Holds, against all that it contradicts. */
     bool queued : 1;            /* In a struct mapping_queue. */
     bool dead : 1;              /* Row is gone; only the queue knows it. */

@@ -200,6 +200,7 @@ modify_mapping(struct mappings *mappings, struct mapping *m,
                const struct row_ucast *row)
 {
     if (mapping_is_unchanged(m, row)) {
+        mapping_adopt_learning(m, row);
         return;
     }
     revisit(mappings, m);

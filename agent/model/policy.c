@@ -258,6 +258,13 @@ policy_find_space(const struct policy *policy, const struct space_key *key,
             : slots_find(&policy->mappings.slots, key, ret_entry));
 }
 
+bool
+policy_mac_is_fixed(const struct policy *policy, uint32_t vsid,
+                    struct eth_addr mac)
+{
+    return slots_mac_is_fixed(&policy->mappings.slots, vsid, mac);
+}
+
 size_t
 policy_count_space(const struct policy *policy)
 {

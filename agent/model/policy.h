@@ -71,6 +71,11 @@ const struct rules *policy_rules(const struct policy *);
 bool policy_find_space(const struct policy *, const struct space_key *,
                        struct space_entry *ret_entry);
 
+/* True if a mapping says that the guest with 'mac' keeps its addresses
+ * ("learning_disabled").  As of the last policy_settle(). */
+bool policy_mac_is_fixed(const struct policy *, uint32_t vsid,
+                         struct eth_addr mac);
+
 /* How many there are, by CA or MAC and of peers. */
 size_t policy_count_space(const struct policy *);
 size_t policy_count_peers(const struct policy *);

@@ -9,7 +9,7 @@
  * order in which they arrived, not on what was resolved before.  One file per
  * kind of policy, each of which reads the rows of its tables and fills in its
  * part of the rules, in this order: host (PAs), subnets, routes, flooding,
- * SLAAC, migrations, ports, forwarding. */
+ * SLAAC, migrations, learning, ports, forwarding. */
 
 #include "model/row-store.h"
 #include "openvswitch/compiler.h"
@@ -60,6 +60,7 @@ void resolve_routes(struct resolver *);
 void resolve_flood(struct resolver *);
 void resolve_slaac(struct resolver *);
 void resolve_migrations(struct resolver *);
+void resolve_learning(struct resolver *);
 void resolve_ports(struct resolver *);
 void resolve_forwarding(struct resolver *);
 

@@ -130,6 +130,13 @@ migrations_equal(const struct rules_subnet *a, const struct rules_subnet *b)
 }
 
 static bool
+learning_equal(const struct rules_learning *a, const struct rules_learning *b)
+{
+    return a->enabled == b->enabled && a->limit == b->limit
+           && a->aging_s == b->aging_s;
+}
+
+static bool
 rules_subnet_equal(const struct rules_subnet *a, const struct rules_subnet *b)
 {
     return uuid_equals(&a->row, &b->row)
@@ -141,7 +148,8 @@ rules_subnet_equal(const struct rules_subnet *a, const struct rules_subnet *b)
            && rules_prefixes_equal(a, b)
            && flood_equal(a, b)
            && a->slaac == b->slaac
-           && migrations_equal(a, b);
+           && migrations_equal(a, b)
+           && learning_equal(&a->learning, &b->learning);
 }
 
 static bool

@@ -44,6 +44,13 @@ struct rules_migration {
                                  * names none, being this host. */
 };
 
+/* Whether this host learns the subnet's addresses from what it sees. */
+struct rules_learning {
+    bool enabled;
+    unsigned int limit;         /* Addresses per port. */
+    unsigned int aging_s;       /* Idle time after which one is forgotten. */
+};
+
 /* A virtual subnet: a Logical_Switch that is bound in a Logical_Router. */
 struct rules_subnet {
     struct uuid row;            /* Logical_Switch. */
@@ -62,6 +69,7 @@ struct rules_subnet {
                                  * the IPv6 prefixes. */
     struct rules_migration *migrations; /* In ascending order of CA. */
     size_t n_migrations;
+    struct rules_learning learning;
 };
 
 /* Whose packets a user's route is for. */

@@ -262,3 +262,23 @@ slots_for_each(const struct slots *slots,
         }
     }
 }
+
+bool
+slots_mac_is_fixed(const struct slots *slots, uint32_t vsid,
+                   struct eth_addr mac)
+{
+    struct space_key key;
+
+    space_key_init_mac(&key, vsid, mac);
+
+    const struct space_slot *slot = slots_find_slot__(slots, &key,
+                                                      space_key_hash(&key));
+
+    for (const struct mapping *m = slot ? slot->first : NULL; m;
+         m = m->seats[SPACE_BY_MAC].next) {
+        if (m->placed && m->has_ca && m->learning_disabled) {
+            return true;
+        }
+    }
+    return false;
+}

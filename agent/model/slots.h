@@ -73,4 +73,9 @@ void slots_for_each(const struct slots *,
                     void (*cb)(const struct space_entry *, void *aux),
                     void *aux);
 
+/* True if a placed mapping of 'mac' in subnet 'vsid' is "learning_disabled".
+ * Looks at all mappings of that MAC. */
+bool slots_mac_is_fixed(const struct slots *, uint32_t vsid,
+                        struct eth_addr mac);
+
 #endif /* model/slots.h */

@@ -128,5 +128,6 @@ space_entry_equal(const struct space_entry *a, const struct space_entry *b)
     return space_key_equal(&a->key, &b->key)
            && mac_equal(a->mac, b->mac)
            && space_where_equal(&a->where, &b->where)
-           && a->cookie == b->cookie;
+           && a->cookie == b->cookie
+           && a->learned == b->learned;
 }

@@ -81,6 +81,7 @@ struct space_entry {
                                  * zero with SPACE_BY_OWNER. */
     struct space_where where;
     uint64_t cookie;            /* Names the row behind it: row_cookie(). */
+    bool learned;               /* Seen by this host, told by no policy. */
 };
 
 void space_key_init_ca(struct space_key *, uint32_t vsid,

@@ -33,7 +33,7 @@ struct template {
     struct field key_pa6;       /* 16 bytes. */
     struct field key_share;     /* 4 bytes. */
     struct field key_spa;       /* 4 bytes: the CA once more. */
-    struct field mac;           /* 6 bytes. */
+    struct field mac;           /* 8 bytes: REG_MAC, with its flags. */
     struct field pa;            /* 4 bytes. */
     struct field pa6;           /* 16 bytes. */
     struct field encap;         /* 4 bytes. */
@@ -329,7 +329,7 @@ stock_actions__(const struct space_entry *e, struct ofpbuf *actions)
         return;
     }
     if (e->key.kind != SPACE_BY_MAC) {
-        ovs_be64 mac = htonll(eth_addr_to_uint64(e->mac));
+        ovs_be64 mac = htonll(pipeline_mac(e));
 
         ofpact_put_set_field(actions, mf_from_id(MFF_XREG0 + XREG_IDX_MAC),
                              &mac, NULL);
@@ -506,6 +506,7 @@ template_init(struct template *t, enum ofp_version version, int command,
     struct ofpbuf *msg = ofputil_encode_flow_mod(
         &fm, ofputil_protocol_from_ofp_version(version));
     ovs_be64 cookie = htonll(MARK_COOKIE);
+    ovs_be64 mac = htonll(pipeline_mac(&e));
 
     ovs_assert(msg->size <= sizeof t->msg);
     memcpy(t->msg, msg->data, msg->size);
@@ -521,7 +522,7 @@ template_init(struct template *t, enum ofp_version version, int command,
     t->key_mac = template_find(t, &MARK_KEY_MAC, sizeof MARK_KEY_MAC);
     t->key_share = template_find_u32(t, MARK_SHARE);
     t->key_spa = template_find_u32(t, MARK_SPA);
-    t->mac = template_find(t, &MARK_MAC, sizeof MARK_MAC);
+    t->mac = template_find(t, &mac, sizeof mac);
     t->pa = template_find_u32(t, MARK_PA);
     t->pa6 = template_find(t, &MARK_PA6, sizeof MARK_PA6);
     if (place == PLACE_IPV4 || place == PLACE_IPV6) {
@@ -552,6 +553,7 @@ template_fill(const struct template *t, const struct space_entry *e,
               uint8_t *buf)
 {
     ovs_be64 cookie = htonll(e->cookie);
+    ovs_be64 mac = htonll(pipeline_mac(e));
 
     memcpy(buf, t->msg, t->size);
     fill__(buf, t->cookie, &cookie, sizeof cookie);
@@ -575,7 +577,7 @@ template_fill(const struct template *t, const struct space_entry *e,
         fill__(buf, t->key_pa6, &e->key.pa, sizeof e->key.pa);
         break;
     }
-    fill__(buf, t->mac, &e->mac, sizeof e->mac);
+    fill__(buf, t->mac, &mac, sizeof mac);
     fill_be32__(buf, t->pa, addr_to_ipv4(&e->where.pa));
     fill__(buf, t->pa6, &e->where.pa, sizeof e->where.pa);
     fill_be32__(buf, t->encap, htonl(pipeline_encap(&e->where)));

@@ -19,6 +19,7 @@
 #include "smap.h"
 #include "unit.h"
 #include "util.h"
+#include "util/addr.h"
 #include "util/diag.h"
 #include "uuid.h"
 
@@ -874,6 +875,126 @@ START_TEST(stored_diagnostics_stay_until_pruned)
 }
 END_TEST
 
+/* Addresses of this host's guests. */
+
+static struct db_local_mac
+local_mac(const struct uuid *logical_switch, uint32_t ca)
+{
+    return (struct db_local_mac) {
+        .logical_switch = *logical_switch,
+        .ca = addr_from_ipv4(htonl(ca)),
+        .mac = ETH_ADDR_C(02,00,00,00,00,0a),
+    };
+}
+
+static struct uuid
+insert_switch(struct db_server *server)
+{
+    struct json *json = transact(
+        server, "{'op':'insert','table':'Logical_Switch',"
+        "'row':{'name':'red','tunnel_key':5001}}");
+    struct uuid uuid = inserted_uuid(json, 0);
+
+    json_destroy(json);
+    return uuid;
+}
+
+START_TEST(local_addresses_come_and_go)
+{
+    struct db_server *server = memory_server();
+    struct mirror *m = mirror_create(server);
+    struct uuid ls = insert_switch(server);
+    struct db_local_mac a = local_mac(&ls, 0x0a010105);
+    struct in6_addr pa = addr_from_ipv4(htonl(0xc0000201));
+    struct in6_addr other = addr_from_ipv4(htonl(0xc0000202));
+
+    /* Where this host is has to be known first; its locator is made. */
+    db_server_put_local_mac(server, &a);
+    db_server_flush(server);
+    ck_assert_uint_eq(n_rows(server, "Ucast_Macs_Local"), 0);
+    db_server_set_local_pa(server, &pa);
+    db_server_flush(server);
+    ck_assert_str_eq(column(server, "Ucast_Macs_Local", "MAC"),
+                     "[{\"MAC\":\"02:00:00:00:00:0a\"}]");
+    ck_assert_str_eq(column(server, "Ucast_Macs_Local", "ipaddr"),
+                     "[{\"ipaddr\":\"10.1.1.5\"}]");
+    ck_assert_str_eq(column(server, "Physical_Locator", "dst_ip"),
+                     "[{\"dst_ip\":\"192.0.2.1\"}]");
+
+    /* It moves; the old locator goes with the last that refers to it. */
+    db_server_set_local_pa(server, &other);
+    db_server_flush(server);
+    ck_assert_str_eq(column(server, "Physical_Locator", "dst_ip"),
+                     "[{\"dst_ip\":\"192.0.2.2\"}]");
+
+    /* A client that meddles is corrected. */
+    change(server, "{'op':'update','table':'Ucast_Macs_Local','where':[],"
+           "'row':{'ipaddr':'nonsense'}}");
+    db_server_flush(server);
+    ck_assert_str_eq(column(server, "Ucast_Macs_Local", "ipaddr"),
+                     "[{\"ipaddr\":\"10.1.1.5\"}]");
+
+    db_server_remove_local_mac(server, &a);
+    db_server_remove_local_mac(server, &a);
+    db_server_flush(server);
+    ck_assert_uint_eq(n_rows(server, "Ucast_Macs_Local"), 0);
+    ck_assert_uint_eq(n_rows(server, "Physical_Locator"), 0);
+    mirror_destroy(m);
+    db_server_destroy(server);
+}
+END_TEST
+
+static void
+put_again(const struct db_local_mac *mac, void *server)
+{
+    struct in6_addr kept = addr_from_ipv4(htonl(0x0a010105));
+
+    if (addr_equal(&mac->ca, &kept)) {
+        db_server_put_local_mac(server, mac);
+    }
+}
+
+START_TEST(stored_local_addresses_stay_until_pruned)
+{
+    struct in6_addr pa = addr_from_ipv4(htonl(0xc0000201));
+    struct files f;
+
+    files_init(&f);
+    files_open_ok(&f);
+
+    struct uuid ls = insert_switch(f.server);
+    struct db_local_mac a = local_mac(&ls, 0x0a010105);
+    struct db_local_mac b = local_mac(&ls, 0x0a010106);
+
+    /* A locator that is there is used. */
+    json_destroy(transact(
+        f.server, "{'op':'insert','table':'Physical_Locator',"
+        "'uuid-name':'pl','row':{'dst_ip':'192.0.2.1',"
+        "'encapsulation_type':'nvgre_over_ipv4'}},"
+        "{'op':'insert','table':'Physical_Locator_Set','uuid-name':'pls',"
+        "'row':{'locators':['named-uuid','pl']}},"
+        "{'op':'insert','table':'Mcast_Macs_Remote','row':{"
+        "'MAC':'unknown-dst','locator_set':['named-uuid','pls'],"
+        "'logical_switch':['uuid','"UUID_FMT"']}}", UUID_ARGS(&ls)));
+    db_server_set_local_pa(f.server, &pa);
+    db_server_put_local_mac(f.server, &a);
+    db_server_put_local_mac(f.server, &b);
+    db_server_flush(f.server);
+    ck_assert_uint_eq(n_rows(f.server, "Physical_Locator"), 1);
+
+    files_open_ok(&f);
+    db_server_flush(f.server);
+    ck_assert_uint_eq(n_rows(f.server, "Ucast_Macs_Local"), 2);
+    db_server_for_each_local_mac(f.server, put_again, f.server);
+    db_server_prune_local_macs(f.server);
+    db_server_set_local_pa(f.server, &pa);
+    db_server_flush(f.server);
+    ck_assert_str_eq(column(f.server, "Ucast_Macs_Local", "ipaddr"),
+                     "[{\"ipaddr\":\"10.1.1.5\"}]");
+    files_uninit(&f);
+}
+END_TEST
+
 START_TEST(an_older_file_is_converted)
 {
     static const char *const schemas[] = {
@@ -1119,6 +1240,8 @@ main(void)
     tcase_add_test(tc, diagnostics_come_and_go);
     tcase_add_test(tc, files_are_created_and_keep_what_they_get);
     tcase_add_test(tc, stored_diagnostics_stay_until_pruned);
+    tcase_add_test(tc, local_addresses_come_and_go);
+    tcase_add_test(tc, stored_local_addresses_stay_until_pruned);
     tcase_add_test(tc, an_older_file_is_converted);
     tcase_add_test(tc, a_file_that_does_not_fit_is_refused);
     tcase_add_test(tc, a_damaged_file_is_refused);
