@@ -472,6 +472,7 @@ agent_take_punt(const struct punt *punt, void *agent_)
     case PUNT_NO_ROUTE:
     case PUNT_NO_HOST:
     case PUNT_TO_ROUTER:
+    case PUNT_TOO_LONG:
         router_errors_answer(punt, rules, agent->link);
         break;
     case PUNT_LEARN:

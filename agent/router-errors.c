@@ -16,8 +16,11 @@ router_errors_answer(const struct punt *punt, const struct rules *rules,
     struct ofpbuf answer;
 
     ofpbuf_init(&answer, 0);
-    if (router_answer(rules, punt->kind, vsid, punt->packet, punt->size,
-                      &answer)) {
+    if (punt->kind == PUNT_TOO_LONG
+        ? router_answer_too_long(rules, vsid, punt->flow.regs[REG_IDX_MTU],
+                                 punt->packet, punt->size, &answer)
+        : router_answer(rules, punt->kind, vsid, punt->packet, punt->size,
+                        &answer)) {
         to_guest_send(link, punt->flow.in_port.ofp_port, vsid,
                       answer.data, answer.size);
     }

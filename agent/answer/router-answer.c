@@ -5,6 +5,7 @@
 #include "answer/icmp-error.h"
 #include "model/prefix.h"
 #include "model/rules.h"
+#include "packets.h"
 #include "util.h"
 #include "util/addr.h"
 
@@ -74,28 +75,64 @@ find_error(enum punt_kind punt, enum icmp_error_kind *ret_kind)
     return false;
 }
 
-bool
-router_answer(const struct rules *rules, enum punt_kind kind, uint32_t vsid,
-              const void *packet, size_t size, struct ofpbuf *answer)
+/* Makes 'error', which lacks the router's addresses, the answer to 'packet'.
+ * The router answers as 'from', or if that is NULL as what it is for the
+ * sender. */
+static bool
+answer_with(const struct rules *rules, struct icmp_error *error, uint32_t vsid,
+            const struct in6_addr *from, const void *packet, size_t size,
+            struct ofpbuf *answer)
 {
     const struct rules_subnet *subnet = rules_find_subnet(rules, vsid);
-    struct icmp_error error = { .mac = rules->router_mac };
     struct in6_addr src, dst;
 
-    if (!subnet || !find_error(kind, &error.kind)
-        || !icmp_error_is_allowed(packet, size, &src, &dst)
+    if (!subnet || !icmp_error_is_allowed(packet, size, &src, &dst)
         || is_many(rules, subnet->domain, &src)
         || is_many(rules, subnet->domain, &dst)) {
         return false;
     }
-
-    const struct in6_addr *gateway
-        = kind == PUNT_TO_ROUTER ? &dst : find_gateway(subnet, &src);
-
-    if (!gateway) {
+    from = from ? from : find_gateway(subnet, &src);
+    if (!from) {
         return false;
     }
-    error.from = *gateway;
-    icmp_error_compose(&error, packet, size, answer);
+    error->mac = rules->router_mac;
+    error->from = *from;
+    icmp_error_compose(error, packet, size, answer);
     return true;
+}
+
+bool
+router_answer(const struct rules *rules, enum punt_kind kind, uint32_t vsid,
+              const void *packet, size_t size, struct ofpbuf *answer)
+{
+    struct icmp_error error = { .mtu = 0 };
+    struct in6_addr src, dst;
+
+    return (find_error(kind, &error.kind)
+            && icmp_error_is_allowed(packet, size, &src, &dst)
+            && answer_with(rules, &error, vsid,
+                           kind == PUNT_TO_ROUTER ? &dst : NULL,
+                           packet, size, answer));
+}
+
+/* True for an IPv4 packet that whoever sends it on may cut into fragments. */
+static bool
+may_be_cut(const void *packet, size_t size)
+{
+    const struct eth_header *eth = packet;
+    const struct ip_header *ip = (const void *) (eth + 1);
+
+    return (size >= sizeof *eth + sizeof *ip
+            && eth->eth_type == htons(ETH_TYPE_IP)
+            && !(ip->ip_frag_off & htons(IP_DONT_FRAGMENT)));
+}
+
+bool
+router_answer_too_long(const struct rules *rules, uint32_t vsid, uint16_t mtu,
+                       const void *packet, size_t size, struct ofpbuf *answer)
+{
+    struct icmp_error error = { .kind = ICMP_ERROR_TOO_BIG, .mtu = mtu };
+
+    return (!may_be_cut(packet, size)
+            && answer_with(rules, &error, vsid, NULL, packet, size, answer));
 }

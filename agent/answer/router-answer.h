@@ -25,4 +25,10 @@ struct rules;
 bool router_answer(const struct rules *, enum punt_kind kind, uint32_t vsid,
                    const void *packet, size_t size, struct ofpbuf *answer);
 
+/* Likewise for a packet that does not fit into 'mtu' bytes, of which the
+ * sender hears unless it may be cut. */
+bool router_answer_too_long(const struct rules *, uint32_t vsid, uint16_t mtu,
+                            const void *packet, size_t size,
+                            struct ofpbuf *answer);
+
 #endif /* answer/router-answer.h */

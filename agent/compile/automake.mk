@@ -13,6 +13,7 @@ agent_libhnv_la_SOURCES += \
 	agent/compile/compile-nd.c \
 	agent/compile/compile-peers.c \
 	agent/compile/compile-pas.c \
+	agent/compile/compile-mtu.c \
 	agent/compile/compile-ports.c \
 	agent/compile/compile-private.h \
 	agent/compile/compile-punt.c \

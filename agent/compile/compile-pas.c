@@ -7,8 +7,8 @@
 
 /* PAs have numbers on their way through the pipeline: that is the same for
  * both families, and what a PA is stands in one place. */
-static uint16_t
-pa_number(const struct compile_ctx *cx, const struct in6_addr *pa)
+uint16_t
+compile_pa_number(const struct compile_ctx *cx, const struct in6_addr *pa)
 {
     return pa ? pa - cx->rules->pas + 1 : 0;
 }
@@ -16,8 +16,8 @@ pa_number(const struct compile_ctx *cx, const struct in6_addr *pa)
 uint32_t
 compile_local_pa(const struct compile_ctx *cx, const struct bound_port *bound)
 {
-    return pipeline_local_pa(pa_number(cx, bound->pas[PA_IPV4]),
-                             pa_number(cx, bound->pas[PA_IPV6]));
+    return pipeline_local_pa(compile_pa_number(cx, bound->pas[PA_IPV4]),
+                             compile_pa_number(cx, bound->pas[PA_IPV6]));
 }
 
 /* No flow for a packet without a PA of its own: the host's routes choose. */
@@ -25,7 +25,7 @@ static void
 source(struct compile_ctx *cx, const struct in6_addr *pa)
 {
     bool is_ipv4 = pa_family(pa) == PA_IPV4;
-    uint16_t number = pa_number(cx, pa);
+    uint16_t number = compile_pa_number(cx, pa);
     char buf[ADDR_STRLEN];
 
     plan_add(cx->plan, TABLE_ENCAP_SOURCE, 100,

@@ -47,6 +47,10 @@ compile_who(const struct rules_subnet *subnet)
 ofp_port_t compile_tunnel_port(const struct compile_ctx *, enum space_encap);
 char *compile_tunnel_actions(enum space_encap);
 
+/* The number of one of rules' PAs, 0 for NULL. */
+uint16_t compile_pa_number(const struct compile_ctx *,
+                           const struct in6_addr *pa);
+
 /* The value of REG_LOCAL_PA for what a port sends. */
 uint32_t compile_local_pa(const struct compile_ctx *,
                           const struct bound_port *);
@@ -97,6 +101,7 @@ void compile_learn_nd(struct compile_ctx *);
 void compile_punts(struct compile_ctx *);      /* PUNT. */
 void compile_pas(struct compile_ctx *);        /* ENCAP_SOURCE. */
 void compile_balance(struct compile_ctx *);    /* BALANCE. */
+void compile_mtu(struct compile_ctx *);        /* MTU, TOO_LONG. */
 void compile_drops(struct compile_ctx *);      /* DROP; the end of many. */
 
 #endif /* compile/compile-private.h */

@@ -110,7 +110,7 @@ forward(struct compile_ctx *cx)
     plan_add(cx->plan, TABLE_FORWARD, 100, 0, xstrdup(REG_ENCAP"=0"),
              compile_drop(DROP_UNKNOWN_MAC));
     plan_add(cx->plan, TABLE_FORWARD, 0, 0, xstrdup(""),
-             plan_text("resubmit(,%d)", TABLE_ENCAP));
+             plan_text("resubmit(,%d)", TABLE_MTU));
 }
 
 void

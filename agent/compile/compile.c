@@ -72,6 +72,7 @@ compile(const struct rules *rules, const struct host_view *host)
     compile_punts(&cx);
     compile_pas(&cx);
     compile_balance(&cx);
+    compile_mtu(&cx);
     compile_drops(&cx);
     if (plan_sort(out->plan)) {
         VLOG_WARN("two flows with one match in a plan; this is a bug");

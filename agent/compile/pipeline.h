@@ -21,7 +21,8 @@
  *                                           DELIVER       (ENCAP_SOURCE)
  *
  * A packet for a CA that several guests share goes from FORWARD through
- * BALANCE, which finds one of them (SPACE_SHARE), back to FORWARD.
+ * BALANCE, which finds one of them (SPACE_SHARE), back to FORWARD.  From there
+ * to ENCAP it goes through MTU and TOO_LONG, which measure it.
  *
  * Where a subnet learns, RESOLVE and DECAP hand copies to the agent (PUNT), an
  * ARP question goes to LEARN_ARP first, and what is unknown to FLOOD, see
@@ -79,6 +80,8 @@ enum pipeline_table {
     TABLE_FORWARD     = 70,     /* This host, or which encapsulation. */
     TABLE_BALANCE     = 71,     /* Which share of a CA with several owners. */
     TABLE_SPACE_SHARE = 72,     /* VSID, CA, share -> MAC, where.  Mappings. */
+    TABLE_MTU         = 73,     /* How long may the packet be? */
+    TABLE_TOO_LONG    = 74,     /* And is it longer? */
     TABLE_LOCAL       = 80,     /* VSID, MAC -> local port. */
     TABLE_DELIVER     = 90,     /* Output to a local port. */
     TABLE_ENCAP       = 95,     /* Outer addresses, key; output. */
@@ -111,6 +114,8 @@ enum pipeline_table {
 #define REG_DROP     "reg7"     /* In TABLE_DROP: enum drop_reason. */
 #define REG_PEER     "reg11"    /* Found: PEER_KNOWN or PEER_CLAIMS. */
 #define REG_SHARE    "reg11"    /* Share of a CA that a connection is in. */
+#define REG_MTU      "reg11"    /* After that: MTU of the way to the PA, and
+                                 * MTU_TOO_LONG_BIT. */
 #define REG_MAC      "xreg4"    /* Found: MAC, in the low 48 bits, and above
                                  * it MAC_LEARNED; zero if nothing was
                                  * found. */
@@ -130,6 +135,7 @@ enum pipeline_reg {
     REG_IDX_PUNT = 10,
     REG_IDX_PEER = 11,
     REG_IDX_SHARE = 11,
+    REG_IDX_MTU = 11,
     XREG_IDX_MAC = 4,
     XXREG_IDX_CA6 = 3,
     XXREG_IDX_PA6 = 3,
@@ -152,6 +158,9 @@ pipeline_encap(const struct space_where *where)
 /* REG_PEER: the packet came from a PA of its network, or, having the source CA
  * of a guest of this host, should not have come at all. */
 enum { PEER_KNOWN = 1, PEER_CLAIMS = 2 };
+
+/* REG_MTU: set in it if the packet is longer. */
+#define MTU_TOO_LONG_BIT 31
 
 /* REG_LOCAL_PA: numbers of PAs, which the flows of TABLE_ENCAP_SOURCE give
  * their meaning; 0 leaves the choice to the host's routes. */

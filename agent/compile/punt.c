@@ -10,6 +10,7 @@ static const char *const kind_names[N_PUNT_KINDS] = {
     [PUNT_NO_ROUTE] = "no-route",
     [PUNT_NO_HOST] = "no-host",
     [PUNT_TO_ROUTER] = "to-router",
+    [PUNT_TOO_LONG] = "too-long",
     [PUNT_LEARN] = "learning",
     [PUNT_SOLICIT] = "solicit",
 };

@@ -25,6 +25,7 @@ enum punt_kind {
     PUNT_NO_ROUTE,              /* No route leads to where they want. */
     PUNT_NO_HOST,               /* There is no such guest there. */
     PUNT_TO_ROUTER,             /* They want the router itself. */
+    PUNT_TOO_LONG,              /* They do not fit REG_MTU. */
 
     PUNT_LEARN,                 /* It tells of an address; it goes on, too. */
     PUNT_SOLICIT,               /* It is routed to an unknown address. */

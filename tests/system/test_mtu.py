@@ -4,12 +4,18 @@
 The lab's uplinks have an MTU of 1600, its guests one of 1500."""
 
 import contextlib
+import dataclasses
 import time
 
 import pytest
+from scapy.layers.inet import ICMP, IP, UDP, IPerror
+from scapy.layers.inet6 import ICMPv6PacketTooBig, IPv6
+from scapy.layers.l2 import Ether
+from scapy.packet import Raw
 
 from hnvlab import netns
-from hnvlab.policy import Policy
+from hnvlab.errors import LabError
+from hnvlab.policy import Network, Policy, Subnet
 
 import world as w
 
@@ -23,6 +29,11 @@ UNDERLAY = {4: [{"subnet": "192.168.1.0/24", "gateway": "192.168.1.1"},
             6: [{"subnet": "2001:db8:1::/64", "gateway": "2001:db8:1::1"},
                 {"subnet": "2001:db8:2::/64", "gateway": "2001:db8:2::1"}]}
 GUESTS = ("a1", "a3", "a4")
+GATEWAY_IPV6, A1_IPV6, A3_IPV6 = "fd00:1::1", "fd00:1::11", "fd00:1::13"
+
+
+def with_ipv6(guest):
+    return dataclasses.replace(guest, cas=[*guest.cas, A1_IPV6])
 
 
 @pytest.fixture(scope="module", params=list(OVERHEAD),
@@ -34,9 +45,11 @@ def world(request, make_lab):
     description["underlay"] = UNDERLAY[family]
     description["hosts"] = [{"name": h, "pa": [pa]}
                             for h, pa in PAS[family].items()]
-    full = w.policy(encap)
+    networks = [Network("contoso", [Subnet(5001, "10.1.1.0/24"),
+                                    Subnet(5001, "fd00:1::/64")])]
     world = w.World(make_lab(description), Policy(
-        hosts=PAS[family], networks=full.networks[:1], encap=encap, vms=vms,
+        hosts=PAS[family], networks=networks, encap=encap,
+        vms=[with_ipv6(v) if v.name == "a1" else v for v in vms],
         router_mac=w.ROUTER_MAC))
     world.overhead = OVERHEAD[request.param]
     return world
@@ -125,3 +138,91 @@ def test_the_encapsulation_with_the_largest_overhead_counts(world):
     assert mtu(world) == UPLINK - OVERHEAD["vxlan", family]
     world.apply(before)
     assert mtu(world) == UPLINK - world.overhead
+
+
+def is_frag_needed(packet):
+    return ICMP in packet and (packet[ICMP].type, packet[ICMP].code) == (3, 4)
+
+
+def too_long(world, version, to, ident, size, flags="DF", via=None):
+    """A guest's packet of 'size' bytes from its IP header on."""
+    via = via or w.mac("a3")
+    if version == 4:
+        head = IP(src=w.ca("a1"), dst=to, id=ident, flags=flags)
+    else:
+        head = IPv6(src=A1_IPV6, dst=to)
+    head = head / UDP(sport=ident, dport=9)
+    return (Ether(src=w.mac("a1"), dst=via) / head
+            / Raw(b"x" * (size - len(head))))
+
+
+@pytest.mark.parametrize("routed", [False, True])
+def test_a_packet_that_may_not_be_cut_is_answered(world, routed):
+    """Within the subnet and through the router, by the gateway."""
+    with uplink_mtu(world, 1400):
+        fits = 1400 - world.overhead
+        wait_for_mtu(world, fits)
+        forget(world)
+        via = w.ROUTER_MAC if routed else None
+        with world.tap("a1") as a1, world.tap("a3") as a3:
+            a1.send(too_long(world, 4, w.ca("a3"), 1, fits, via=via),
+                    too_long(world, 4, w.ca("a3"), 2, fits + 1, via=via))
+            error = a1.expect(is_frag_needed, "fragmentation needed")
+            assert (error.src, error.dst) == (w.ROUTER_MAC, w.mac("a1"))
+            assert (error[IP].src, error[IP].dst) == (w.GATEWAY_A, w.ca("a1"))
+            assert error[ICMP].nexthopmtu == fits
+            assert error[IPerror].id == 2
+            assert a3.expect(lambda p: UDP in p and p[IP].dst == w.ca("a3"),
+                             "packet that fits")[IP].id == 1
+    wait_for_mtu(world, UPLINK - world.overhead)
+
+
+def test_a_packet_that_may_be_cut_is_not_answered(world):
+    with uplink_mtu(world, 1400):
+        fits = 1400 - world.overhead
+        wait_for_mtu(world, fits)
+        forget(world)
+        with world.tap("a1") as a1:
+            a1.send(too_long(world, 4, w.ca("a3"), 3, fits + 1, flags=""),
+                    too_long(world, 4, w.ca("a3"), 4, fits + 1))
+            error = a1.expect(is_frag_needed, "fragmentation needed")
+            assert error[IPerror].id == 4
+    wait_for_mtu(world, UPLINK - world.overhead)
+
+
+def test_ipv6_packets_are_always_answered(world):
+    with uplink_mtu(world, 1400):
+        fits = 1400 - world.overhead
+        wait_for_mtu(world, fits)
+        forget(world)
+        with world.tap("a1") as a1:
+            a1.send(too_long(world, 6, A3_IPV6, 5, fits + 1))
+            error = a1.expect(lambda p: ICMPv6PacketTooBig in p,
+                              "packet too big")
+            assert (error.src, error.dst) == (w.ROUTER_MAC, w.mac("a1"))
+            assert (error[IPv6].src, error[IPv6].dst) == (GATEWAY_IPV6,
+                                                          A1_IPV6)
+            assert error[ICMPv6PacketTooBig].mtu == fits
+    wait_for_mtu(world, UPLINK - world.overhead)
+
+
+def test_a_guests_connection_finds_the_way(world):
+    """The guest's own stack learns: ping finds the MTU, then fits."""
+    guest = world.lab.guest("a1")
+    with uplink_mtu(world, 1400):
+        fits = 1400 - world.overhead
+        wait_for_mtu(world, fits)
+        forget(world)
+        ping = ["ping", "-n", "-q", "-c1", "-i0.1", "-W2", "-Mdo",
+                "-s1472", w.ca("a3")]
+        with pytest.raises(LabError):
+            netns.run(netns.command(guest.namespace, ping))
+        routes = netns.run(netns.command(guest.namespace, [
+            "ip", "route", "get", w.ca("a3")]))
+        assert f"mtu {fits}" in routes
+    wait_for_mtu(world, UPLINK - world.overhead)
+    netns.ip(guest.namespace, ["route flush cache"])
+
+
+def forget(world):
+    w.forget_cached(world.lab.host("h1"))

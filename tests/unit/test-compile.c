@@ -103,6 +103,17 @@ add_iface(struct fixture *f, const char *iface_id, const char *name,
     host_view_sort(f->host);
 }
 
+/* The host knows its PA, on an uplink with this MTU. */
+static void
+add_pa(struct fixture *f, unsigned int mtu)
+{
+    struct host_pa *pa = host_view_add_pa(f->host, &f->pas[0]);
+
+    pa->device = xstrdup("eth0");
+    pa->up = pa->vlan_ok = true;
+    pa->mtu = mtu;
+}
+
 static void
 run(struct fixture *f)
 {
@@ -149,8 +160,10 @@ START_TEST(every_flow_parses)
     f.subnets[0].migrations = migrations;
     f.subnets[0].n_migrations = ARRAY_SIZE(migrations);
     add_iface(&f, "p1", "vif1", OFP_PORT_C(1));
+    add_pa(&f, 1600);
     run(&f);
     ck_assert_uint_gt(f.compiled->plan->n, 20);
+    ck_assert_int_eq(count(&f, TABLE_MTU, "", "check_pkt_larger"), 4);
     for (size_t i = 0; i < f.compiled->plan->n; i++) {
         const struct plan_flow *flow = &f.compiled->plan->flows[i];
         enum ofputil_protocol usable;
@@ -472,6 +485,36 @@ START_TEST(a_broadcast_to_many_hosts_takes_several_flows)
 }
 END_TEST
 
+START_TEST(a_port_has_the_mtu_of_the_worst_tunnel)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    add_iface(&f, "p1", "vif1", OFP_PORT_C(1));
+    run(&f);
+    ck_assert_uint_eq(f.compiled->ports[0].mtu, 0);
+    add_pa(&f, 1500);
+    run(&f);
+    ck_assert_uint_eq(f.compiled->ports[0].mtu, 1450);
+    f.rules.tunnels[PA_IPV4].nvgre = true;
+    run(&f);
+    ck_assert_uint_eq(f.compiled->ports[0].mtu, 1458);
+    f.rules.tunnels[PA_IPV4].vxlan = true;
+    f.rules.tunnels[PA_IPV6].vxlan = true;
+    run(&f);
+    ck_assert_uint_eq(f.compiled->ports[0].mtu, 1450);
+    ck_assert_uint_eq(diag_set_count(&f.compiled->diags), 0);
+
+    f.host->ports[0].mtu = 1450;
+    run(&f);
+    ck_assert_uint_eq(diag_set_count(&f.compiled->diags), 0);
+    f.host->ports[0].mtu = 1451;
+    run(&f);
+    ck_assert_uint_eq(diag_set_count(&f.compiled->diags), 1);
+    fixture_uninit(&f);
+}
+END_TEST
+
 START_TEST(two_ports_with_one_mac_are_both_blocked)
 {
     struct rules_port ports[] = {
@@ -534,6 +577,7 @@ main(void)
     tcase_add_test(tc, only_an_active_port_may_speak_of_neighbours);
     tcase_add_test(tc, a_missing_tunnel_port_leaves_the_other_at_work);
     tcase_add_test(tc, a_broadcast_to_many_hosts_takes_several_flows);
+    tcase_add_test(tc, a_port_has_the_mtu_of_the_worst_tunnel);
     tcase_add_test(tc, two_ports_with_one_mac_are_both_blocked);
     tcase_add_test(tc, a_port_with_the_routers_mac_is_blocked);
     suite_add_tcase(suite, tc);

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "compile/compile-private.h"
+#include <inttypes.h>
+#include "compile/mtu.h"
+#include "compile/punt.h"
+#include "packets.h"
+#include "util.h"
+
+/* Packets that are too long for the way to another host.  The switch measures
+ * them, at no megaflow more.  What the sender is told the agent says: IPv6
+ * knows no fragments on the way, so there the packet ends; of IPv4 OpenFlow
+ * does not see whether it may be cut (DF), so such a packet goes on besides,
+ * to be cut or lost by whoever sends it on. */
+
+#define TOO_LONG REG_MTU"=%#x/%#x"
+
+/* A value for REG_LOCAL_PA and its mask. */
+struct local_pa {
+    uint32_t value, mask;
+};
+
+static struct local_pa
+local_pa(enum pa_family family, uint16_t number)
+{
+    return (family == PA_IPV4
+            ? (struct local_pa) { pipeline_local_pa(number, 0),
+                                  pipeline_local_pa(UINT16_MAX, 0) }
+            : (struct local_pa) { pipeline_local_pa(0, number),
+                                  pipeline_local_pa(0, UINT16_MAX) });
+}
+
+static void
+measure(struct compile_ctx *cx, const struct in6_addr *pa,
+        enum space_encap encap)
+{
+    enum pa_family family = pa_family(pa);
+    const struct host_pa *known = host_view_find_pa(cx->host, pa);
+    unsigned int overhead = mtu_overhead(encap, family);
+    struct local_pa local = local_pa(family, compile_pa_number(cx, pa));
+
+    if (!known || known->mtu <= overhead) {
+        return;
+    }
+    for (int is_ipv6 = 0; is_ipv6 < 2; is_ipv6++) {
+        plan_add(cx->plan, TABLE_MTU, 100,
+                 row_cookie(&cx->rules->physical_switch),
+                 plan_text("%s,"REG_ENCAP"=%#x,"
+                           REG_LOCAL_PA"=%#"PRIx32"/%#"PRIx32,
+                           is_ipv6 ? "ipv6" : "ip",
+                           family == PA_IPV4 ? encap : encap | ENCAP_IPV6,
+                           local.value, local.mask),
+                 plan_text("set_field:%u->"REG_MTU","
+                           "check_pkt_larger(%u)->"REG_MTU"[%d],"
+                           "resubmit(,%d)",
+                           known->mtu - overhead,
+                           known->mtu - overhead + ETH_HEADER_LEN,
+                           MTU_TOO_LONG_BIT, TABLE_TOO_LONG));
+    }
+}
+
+/* The agent gets the packet as its sender's, not as the router's. */
+static void
+tell_sender(struct compile_ctx *cx, const struct bound_port *bound,
+            bool is_ipv6)
+{
+    char *punt = compile_punt(PUNT_TOO_LONG);
+    char *first = is_ipv6 ? xstrdup("") : xasprintf("resubmit(,%d),",
+                                                    TABLE_ENCAP);
+
+    plan_add(cx->plan, TABLE_TOO_LONG, 100, row_cookie(&bound->port->row),
+             plan_text("%s,in_port=%"PRIu32","TOO_LONG,
+                       is_ipv6 ? "ipv6" : "ip", bound->iface->ofport,
+                       1u << MTU_TOO_LONG_BIT, 1u << MTU_TOO_LONG_BIT),
+             plan_text("%sset_field:"ETH_ADDR_FMT"->eth_src,"
+                       "load:%#"PRIx32"->"REG_FROM",%s",
+                       first, ETH_ADDR_ARGS(bound->iface->mac),
+                       bound->subnet->vsid, punt));
+    free(first);
+    free(punt);
+}
+
+void
+compile_mtu(struct compile_ctx *cx)
+{
+    for (size_t i = 0; i < cx->rules->n_pas; i++) {
+        measure(cx, &cx->rules->pas[i], SPACE_VXLAN);
+        measure(cx, &cx->rules->pas[i], SPACE_NVGRE);
+    }
+    plan_add(cx->plan, TABLE_MTU, 0, 0, xstrdup(""),
+             plan_text("resubmit(,%d)", TABLE_ENCAP));
+
+    for (size_t i = 0; i < cx->n_ports; i++) {
+        if (cx->ports[i].state == PORT_ACTIVE
+            && !eth_addr_is_zero(cx->rules->router_mac)) {
+            tell_sender(cx, &cx->ports[i], false);
+            tell_sender(cx, &cx->ports[i], true);
+        }
+    }
+    plan_add(cx->plan, TABLE_TOO_LONG, 0, 0, xstrdup(""),
+             plan_text("resubmit(,%d)", TABLE_ENCAP));
+}
