@@ -37,24 +37,6 @@ admit_claims(struct compile_ctx *cx, const struct rules_subnet *subnet)
              plan_text(pass, TABLE_ND_PASS));
 }
 
-static void
-protect_gateway(struct compile_ctx *cx, const struct rules_subnet *subnet,
-                const struct in6_addr *gateway)
-{
-    uint64_t cookie = row_cookie(&subnet->row);
-    char buf[ADDR_STRLEN];
-
-    addr_format(gateway, buf);
-    plan_add(cx->plan, TABLE_ND_SOURCE, 200, cookie,
-             plan_text("ipv6,"REG_VSID"=%#"PRIx32",ipv6_src=%s",
-                       subnet->vsid, buf),
-             compile_drop(DROP_SPOOFED_NEIGHBOR));
-    plan_add(cx->plan, TABLE_ND_ADVERT, 200, cookie,
-             plan_text("icmp6,"REG_VSID"=%#"PRIx32",icmp_type=136,"
-                       "icmp_code=0,nd_target=%s", subnet->vsid, buf),
-             compile_drop(DROP_SPOOFED_NEIGHBOR));
-}
-
 void
 compile_learn_nd_subnet(struct compile_ctx *cx,
                         const struct rules_subnet *subnet)
@@ -64,7 +46,7 @@ compile_learn_nd_subnet(struct compile_ctx *cx,
         const struct rules_prefix *prefix = &subnet->prefixes[i];
 
         if (!addr_is_ipv4(&prefix->gateway)) {
-            protect_gateway(cx, subnet, &prefix->gateway);
+            compile_protect_nd(cx, subnet, &prefix->gateway);
         }
     }
 }

@@ -38,15 +38,6 @@ static const char *const claims[] = {
 #define LEARNED_MATCH REG_MAC"=%#"PRIx64"/%#"PRIx64
 #define LEARNED_ARGS MAC_LEARNED, MAC_LEARNED
 
-/* On to RESOLVE, without what the lookup has left behind. */
-static char *
-pass(void)
-{
-    return plan_text("set_field:0->"REG_CA",set_field:0->"REG_PA6","
-                     "set_field:0->"REG_MAC",set_field:0->"REG_ENCAP","
-                     "resubmit(,%d)", TABLE_RESOLVE);
-}
-
 static void
 source_of_prefix(struct compile_ctx *cx, const struct rules_subnet *subnet,
                  const struct rules_prefix *prefix)
@@ -67,7 +58,7 @@ source_of_prefix(struct compile_ctx *cx, const struct rules_subnet *subnet,
                  plan_text("%s,"REG_VSID"=%#"PRIx32","REG_MAC"=0,"
                            REG_ENCAP"=0,%s=%s",
                            s->protocol, subnet->vsid, s->field, net),
-                 pass());
+                 compile_pass_source());
     }
 }
 
@@ -84,7 +75,7 @@ compile_learn_source_subnet(struct compile_ctx *cx,
         plan_add(cx->plan, TABLE_SOURCE_OWNER, PRIORITY_CLAIM, cookie,
                  plan_text("%s,"REG_VSID"=%#"PRIx32","LEARNED_MATCH,
                            claims[i], subnet->vsid, LEARNED_ARGS),
-                 pass());
+                 compile_pass_source());
         /* This ends the lookup, not the packet. */
         plan_add(cx->plan, TABLE_CLAIM_OWNER, PRIORITY_MOVE, cookie,
                  plan_text("%s,"REG_VSID"=%#"PRIx32","LEARNED_MATCH,

@@ -24,7 +24,7 @@ enum { PRIORITY_LEARN = 300, PRIORITY_LEARN_REMOTE = 150 };
 /* In TABLE_FORWARD and TABLE_ROUTED, before what is true of any subnet. */
 enum { PRIORITY_UNKNOWN = 110 };
 
-/* Marks a packet as handed over in METADATA_LEARN, so that it is once. */
+/* Marks a packet as handed over in METADATA_SEEN, so that it is once. */
 static void
 hand_over(struct compile_ctx *cx, const struct rules_subnet *subnet,
           enum pipeline_table table, const char *match)

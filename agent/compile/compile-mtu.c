@@ -3,6 +3,7 @@
 #include <config.h>
 #include "compile/compile-private.h"
 #include <inttypes.h>
+#include <stdlib.h>
 #include "compile/mtu.h"
 #include "compile/punt.h"
 #include "packets.h"
@@ -16,21 +17,6 @@
 
 #define TOO_LONG REG_MTU"=%#x/%#x"
 
-/* A value for REG_LOCAL_PA and its mask. */
-struct local_pa {
-    uint32_t value, mask;
-};
-
-static struct local_pa
-local_pa(enum pa_family family, uint16_t number)
-{
-    return (family == PA_IPV4
-            ? (struct local_pa) { pipeline_local_pa(number, 0),
-                                  pipeline_local_pa(UINT16_MAX, 0) }
-            : (struct local_pa) { pipeline_local_pa(0, number),
-                                  pipeline_local_pa(0, UINT16_MAX) });
-}
-
 static void
 measure(struct compile_ctx *cx, const struct in6_addr *pa,
         enum space_encap encap)
@@ -38,19 +24,16 @@ measure(struct compile_ctx *cx, const struct in6_addr *pa,
     enum pa_family family = pa_family(pa);
     const struct host_pa *known = host_view_find_pa(cx->host, pa);
     unsigned int overhead = mtu_overhead(encap, family);
-    struct local_pa local = local_pa(family, compile_pa_number(cx, pa));
+    char *local = compile_match_local_pa(cx, pa);
 
-    if (!known || known->mtu <= overhead) {
-        return;
-    }
-    for (int is_ipv6 = 0; is_ipv6 < 2; is_ipv6++) {
+    for (int is_ipv6 = 0;
+         known && known->mtu > overhead && is_ipv6 < 2; is_ipv6++) {
         plan_add(cx->plan, TABLE_MTU, 100,
                  row_cookie(&cx->rules->physical_switch),
-                 plan_text("%s,"REG_ENCAP"=%#x,"
-                           REG_LOCAL_PA"=%#"PRIx32"/%#"PRIx32,
+                 plan_text("%s,"REG_ENCAP"=%#x,%s",
                            is_ipv6 ? "ipv6" : "ip",
                            family == PA_IPV4 ? encap : encap | ENCAP_IPV6,
-                           local.value, local.mask),
+                           local),
                  plan_text("set_field:%u->"REG_MTU","
                            "check_pkt_larger(%u)->"REG_MTU"[%d],"
                            "resubmit(,%d)",
@@ -58,6 +41,7 @@ measure(struct compile_ctx *cx, const struct in6_addr *pa,
                            known->mtu - overhead + ETH_HEADER_LEN,
                            MTU_TOO_LONG_BIT, TABLE_TOO_LONG));
     }
+    free(local);
 }
 
 /* The agent gets the packet as its sender's, not as the router's. */

@@ -156,16 +156,14 @@ prefix_solicited(struct compile_ctx *cx, const struct rules_subnet *subnet,
                         ? TABLE_LEARN_ND : TABLE_ND_REPLY)));
 }
 
-/* Its own link-local address is the gateway's in the words of others, too:
- * nobody solicits from it, nobody advertises it. */
-static void
-protect_router(struct compile_ctx *cx, const struct rules_subnet *subnet,
-               const struct in6_addr *link_local)
+void
+compile_protect_nd(struct compile_ctx *cx, const struct rules_subnet *subnet,
+                   const struct in6_addr *addr)
 {
     uint64_t cookie = row_cookie(&subnet->row);
     char buf[ADDR_STRLEN];
 
-    addr_format(link_local, buf);
+    addr_format(addr, buf);
     plan_add(cx->plan, TABLE_ND_SOURCE, 200, cookie,
              plan_text("ipv6,"REG_VSID"=%#"PRIx32",ipv6_src=%s",
                        subnet->vsid, buf),
@@ -209,7 +207,7 @@ resolve_subnet(struct compile_ctx *cx, const struct rules_subnet *subnet)
         in6_generate_lla(cx->rules->router_mac, &link_local);
         gateway_solicited(cx, subnet, &link_local);
         compile_link_local_ping(cx, subnet, &link_local);
-        protect_router(cx, subnet, &link_local);
+        compile_protect_nd(cx, subnet, &link_local);
         router_solicited(cx, subnet);
     }
 }

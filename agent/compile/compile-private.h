@@ -77,6 +77,21 @@ void compile_link_local_ping(struct compile_ctx *,
 /* Actions, for the caller to free, that drop a packet and count it. */
 char *compile_drop(enum drop_reason);
 
+/* Actions, for the caller to free: on to RESOLVE, the source being the
+ * sender's.  What the lookup has left behind would mislead those that
+ * follow. */
+char *compile_pass_source(void);
+
+/* Match, for the caller to free, on packets that leave from 'pa' of this
+ * host. */
+char *compile_match_local_pa(const struct compile_ctx *,
+                             const struct in6_addr *pa);
+
+/* 'addr' is the router's in the words of guests, too: nobody solicits from
+ * it, nobody advertises it. */
+void compile_protect_nd(struct compile_ctx *, const struct rules_subnet *,
+                        const struct in6_addr *addr);
+
 void compile_ports(struct compile_ctx *);      /* ADMIT, LOCAL, DELIVER. */
 void compile_source(struct compile_ctx *);     /* SOURCE, ..._OWNER. */
 void compile_resolve(struct compile_ctx *);    /* RESOLVE, ARP_REPLY. */

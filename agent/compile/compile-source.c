@@ -100,10 +100,8 @@ source_ip(struct compile_ctx *cx)
     add_source_ip(cx, 0, "", go_to(TABLE_RESOLVE));
 }
 
-/* On, without what the lookup has left behind: it would mislead those that
- * follow. */
-static char *
-owned(void)
+char *
+compile_pass_source(void)
 {
     return xasprintf("set_field:0->"REG_CA",set_field:0->"REG_PA6","
                      "set_field:0->"REG_MAC",set_field:0->"REG_ENCAP","
@@ -120,7 +118,7 @@ owner(struct compile_ctx *cx, const struct bound_port *bound)
                        REG_MAC"=%#"PRIx64"/%#"PRIx64,
                        bound->iface->ofport, ENCAP_LOCAL,
                        eth_addr_to_uint64(bound->iface->mac), MAC_MASK),
-             owned());
+             compile_pass_source());
 }
 
 /* Which guests share a CA the space does not say in one answer; any guest of
@@ -129,7 +127,8 @@ static void
 shared_owner(struct compile_ctx *cx)
 {
     plan_add(cx->plan, TABLE_SOURCE_OWNER, 100, 0,
-             plan_text(REG_ENCAP"=%#x", ENCAP_BALANCED), owned());
+             plan_text(REG_ENCAP"=%#x", ENCAP_BALANCED),
+             compile_pass_source());
 }
 
 /* A guest that forwards sends packets of others, but does not speak for its
