@@ -30,6 +30,13 @@ static const char *const table_names[] = {
     [TABLE_LOCAL] = "LOCAL",
     [TABLE_DELIVER] = "DELIVER",
     [TABLE_ENCAP] = "ENCAP",
+    [TABLE_REWRITE_OUT] = "REWRITE_OUT",
+    [TABLE_REWRITE_DST] = "REWRITE_DST",
+    [TABLE_REWRITE_SRC] = "REWRITE_SRC",
+    [TABLE_REWRITE_SEND] = "REWRITE_SEND",
+    [TABLE_SPACE_PA] = "SPACE_PA",
+    [TABLE_REWRITE_FROM] = "REWRITE_FROM",
+    [TABLE_REWRITE_TO] = "REWRITE_TO",
 };
 
 const char *

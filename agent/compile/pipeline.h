@@ -17,8 +17,18 @@
  *                                           DELIVER
  *
  * A name in parentheses is a lookup that comes back (resubmit): it loads
- * registers and decides nothing.  Only the two SPACE tables hold a flow per
+ * registers and decides nothing.  Only the SPACE tables hold a flow per
  * mapping; all others are rules.
+ *
+ * With IP rewrite there is no tunnel but a port into the host's stack:
+ *
+ *   FORWARD ──► REWRITE_OUT ──► (SPACE_CA) ──► REWRITE_DST
+ *                                                   │
+ *                host ◄── REWRITE_SEND ◄── (SPACE_CA) ◄── REWRITE_SRC
+ *
+ *   host ──► ADMIT ──► (SPACE_PA) ──► REWRITE_FROM
+ *                                          │
+ *                       LOCAL ◄── REWRITE_TO ◄── (SPACE_PA)
  *
  * Later stages see only what earlier ones let through.  Gaps leave room for
  * the firewall (FW_OUT after ADMIT and DECAP, FW_IN before DELIVER). */
@@ -52,6 +62,13 @@ enum pipeline_table {
     TABLE_LOCAL       = 80,     /* VSID, MAC -> local port. */
     TABLE_DELIVER     = 90,     /* Output to a local port. */
     TABLE_ENCAP       = 95,     /* Outer addresses, key; output. */
+    TABLE_REWRITE_OUT = 100,    /* IP rewrite: destination CA -> its PA. */
+    TABLE_REWRITE_DST = 101,    /* Destination known. */
+    TABLE_REWRITE_SRC = 102,    /* Guest's subnet again; CA -> its PA. */
+    TABLE_REWRITE_SEND = 103,   /* Source is the guest's; to the host. */
+    TABLE_SPACE_PA    = 104,    /* PA -> VSID, CA, MAC.  Mappings. */
+    TABLE_REWRITE_FROM = 105,   /* From the host: source PA -> CA. */
+    TABLE_REWRITE_TO  = 106,    /* Destination PA -> CA; who may send to it. */
 };
 
 /* Registers.  All are zero when a packet enters. */
@@ -66,6 +83,8 @@ enum pipeline_table {
 #define REG_ENCAP    "reg4"     /* Found: pipeline_encap(). */
 #define REG_LOCAL_PA "reg5"     /* IPv4 PA that the sender's packets leave
                                  * from. */
+#define REG_FROM     "reg5"     /* From the host, with IP rewrite: the sender's
+                                 * VSID.  It has no REG_LOCAL_PA. */
 #define REG_OUT_PORT "reg6"     /* Found: local port. */
 #define REG_ND_FLAGS "reg6"     /* In a packet that becomes the answer to a
                                  * solicitation: its flags, */
@@ -88,16 +107,30 @@ enum pipeline_reg {
 };
 
 /* REG_ENCAP: zero if nothing was found, ENCAP_LOCAL for this host, or else
- * enum space_encap, and whether the PA is in REG_PA6. */
+ * enum space_encap, and whether the PA is in REG_PA6.  (With IP rewrite the PA
+ * is of the CA's family, so it is where the CA was.) */
 enum { ENCAP_IPV6 = 0x10, ENCAP_LOCAL = 0x20 };
 
 static inline uint32_t
 pipeline_encap(const struct space_where *where)
 {
-    return (where->encap == SPACE_LOCAL ? ENCAP_LOCAL
-            : addr_is_ipv4(&where->pa) ? where->encap
-            : where->encap | ENCAP_IPV6);
+    switch (where->encap) {
+    case SPACE_LOCAL:
+        return ENCAP_LOCAL;
+    case SPACE_REWRITE:
+        return SPACE_REWRITE;
+    case SPACE_VXLAN:
+    case SPACE_NVGRE:
+        break;
+    }
+    return (addr_is_ipv4(&where->pa)
+            ? where->encap : where->encap | ENCAP_IPV6);
 }
+
+/* The host's end of the port into its stack, which takes what is addressed to
+ * it; what we are called there.  Nobody else sees either. */
+#define REWRITE_HOST_MAC "02:68:6e:76:00:01"
+#define REWRITE_OUR_MAC  "02:68:6e:76:00:02"
 
 /* Priority of the flows in the SPACE tables. */
 #define PRIORITY_SPACE 100

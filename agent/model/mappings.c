@@ -33,6 +33,7 @@ static void
 mapping_destroy(struct mapping *m)
 {
     mapping_forget_row(m);
+    free(m->pa_seat);
     free(m);
 }
 
@@ -235,7 +236,8 @@ subnets_look_equal(const struct rules_subnet *a, const struct rules_subnet *b)
     if (!a || !b) {
         return a == b;
     }
-    return a->vsid == b->vsid && rules_prefixes_equal(a, b);
+    return (a->vsid == b->vsid && a->rewrite == b->rewrite
+            && rules_prefixes_equal(a, b));
 }
 
 static void

@@ -44,6 +44,7 @@ struct rules_subnet {
                                  * network's subnets, which is unique on the
                                  * host and the same after a restart. */
     bool routed;                /* The network's enable_logical_router. */
+    bool rewrite;               /* IP rewrite instead of tunnels. */
     struct rules_prefix *prefixes;  /* In ascending order. */
     size_t n_prefixes;
     struct space_where *flood;  /* "unknown-dst": remote PAs, ascending. */
@@ -81,6 +82,8 @@ struct rules {
 };
 
 void rules_destroy(struct rules *);
+/* True if some subnet has IP rewrite. */
+bool rules_have_rewrite(const struct rules *);
 const struct rules_subnet *rules_find_subnet(const struct rules *,
                                              uint32_t vsid);
 bool rules_owns_pa(const struct rules *, const struct in6_addr *pa);

@@ -7,7 +7,9 @@
 #include <string.h>
 #include "model/locators.h"
 #include "model/mapping-queue.h"
+#include "model/mapping-subnet.h"
 #include "model/policy.h"
+#include "model/rules.h"
 #include "util.h"
 #include "util/addr.h"
 
@@ -16,15 +18,16 @@ struct space_slot {
     struct hmap_node node;      /* In struct slots' 'by_key'. */
     struct mapping *first;      /* Earliest candidate, NULL if none. */
     uint64_t said_cookie;       /* The entry as last reported, if 'said'. */
-    struct space_where said_where;
+    struct space_where said_where;  /* As mapping_where() has it. */
     struct eth_addr said_mac;
     bool said;
     bool dirty;                 /* In struct slots' 'dirty'. */
-    uint32_t vsid : 24;
+    uint32_t vsid : 24;         /* Of a PA: as last reported. */
     uint32_t kind : 8;
     union {
         struct in6_addr ca;
         struct eth_addr mac;
+        struct in6_addr pa;
     };
 };
 
@@ -52,14 +55,17 @@ slots_uninit(struct slots *slots)
 static bool
 slot_has_key(const struct space_slot *slot, const struct space_key *key)
 {
-    if (slot->kind != key->kind || slot->vsid != key->vsid) {
+    if (slot->kind != key->kind) {
         return false;
     }
     switch (key->kind) {
     case SPACE_BY_CA:
-        return addr_equal(&slot->ca, &key->ca);
+        return slot->vsid == key->vsid && addr_equal(&slot->ca, &key->ca);
     case SPACE_BY_MAC:
-        return !memcmp(&slot->mac, &key->mac, sizeof slot->mac);
+        return slot->vsid == key->vsid
+               && !memcmp(&slot->mac, &key->mac, sizeof slot->mac);
+    case SPACE_BY_PA:
+        return addr_equal(&slot->pa, &key->pa);
     }
     OVS_NOT_REACHED();
 }
@@ -69,12 +75,18 @@ slot_to_key(const struct space_slot *slot)
 {
     struct space_key key;
 
-    if (slot->kind == SPACE_BY_CA) {
+    switch ((enum space_kind) slot->kind) {
+    case SPACE_BY_CA:
         space_key_init_ca(&key, slot->vsid, &slot->ca);
-    } else {
+        return key;
+    case SPACE_BY_MAC:
         space_key_init_mac(&key, slot->vsid, slot->mac);
+        return key;
+    case SPACE_BY_PA:
+        space_key_init_pa(&key, &slot->pa);
+        return key;
     }
-    return key;
+    OVS_NOT_REACHED();
 }
 
 static struct space_slot *
@@ -101,10 +113,16 @@ get_slot(struct slots *slots, const struct space_key *key)
         slot = xzalloc(sizeof *slot);
         slot->kind = key->kind;
         slot->vsid = key->vsid;
-        if (key->kind == SPACE_BY_CA) {
+        switch (key->kind) {
+        case SPACE_BY_CA:
             slot->ca = key->ca;
-        } else {
+            break;
+        case SPACE_BY_MAC:
             slot->mac = key->mac;
+            break;
+        case SPACE_BY_PA:
+            slot->pa = key->pa;
+            break;
         }
         hmap_insert(&slots->by_key, &slot->node, hash);
     }
@@ -133,26 +151,27 @@ static void
 take_seat(struct space_slot *slot, struct mapping *m)
 {
     enum space_kind kind = slot->kind;
-    struct mapping_seat *seat = &m->seats[kind];
-    struct mapping *last = slot->first ? slot->first->seats[kind].prev : NULL;
+    struct mapping_seat *seat = mapping_seat(m, kind);
+    struct mapping *last
+        = slot->first ? mapping_seat(slot->first, kind)->prev : NULL;
     struct mapping *prev = last;
 
     while (prev && prev->arrival > m->arrival) {
-        prev = prev == slot->first ? NULL : prev->seats[kind].prev;
+        prev = prev == slot->first ? NULL : mapping_seat(prev, kind)->prev;
     }
     seat->slot = slot;
-    seat->next = prev ? prev->seats[kind].next : slot->first;
+    seat->next = prev ? mapping_seat(prev, kind)->next : slot->first;
     if (prev) {
-        prev->seats[kind].next = m;
+        mapping_seat(prev, kind)->next = m;
         seat->prev = prev;
     } else {
         slot->first = m;
         seat->prev = last ? last : m;
     }
     if (seat->next) {
-        seat->next->seats[kind].prev = m;
+        mapping_seat(seat->next, kind)->prev = m;
     } else {
-        slot->first->seats[kind].prev = m;
+        mapping_seat(slot->first, kind)->prev = m;
     }
 }
 
@@ -160,19 +179,28 @@ static void
 leave_seat(struct space_slot *slot, struct mapping *m)
 {
     enum space_kind kind = slot->kind;
-    struct mapping_seat *seat = &m->seats[kind];
+    struct mapping_seat *seat = mapping_seat(m, kind);
 
     if (seat->next) {
-        seat->next->seats[kind].prev = seat->prev;
+        mapping_seat(seat->next, kind)->prev = seat->prev;
     } else if (slot->first != m) {
-        slot->first->seats[kind].prev = seat->prev;
+        mapping_seat(slot->first, kind)->prev = seat->prev;
     }
     if (slot->first == m) {
         slot->first = seat->next;
     } else {
-        seat->prev->seats[kind].next = seat->next;
+        mapping_seat(seat->prev, kind)->next = seat->next;
     }
     *seat = (struct mapping_seat) { .slot = NULL };
+}
+
+/* The slot of 'kind' that 'm' has a seat in, or NULL. */
+static struct space_slot *
+slot_of(struct mapping *m, enum space_kind kind)
+{
+    const struct mapping_seat *seat = mapping_seat(m, kind);
+
+    return seat ? seat->slot : NULL;
 }
 
 bool
@@ -193,6 +221,11 @@ slots_seat(struct slots *slots, struct mapping *m, uint32_t vsid)
     }
     space_key_init_mac(&key, vsid, m->mac);
     take_seat(get_slot(slots, &key), m);
+    if (m->has_ca && m->subnet->rules->rewrite) {
+        m->pa_seat = xzalloc(sizeof *m->pa_seat);
+        space_key_init_pa(&key, &m->locator->resolved_pa);
+        take_seat(get_slot(slots, &key), m);
+    }
 }
 
 /* Who holds a slot. */
@@ -203,7 +236,7 @@ static struct mapping *
 find_holder_before(const struct space_slot *slot, const struct mapping *m)
 {
     for (struct mapping *c = slot->first; c && c->arrival < m->arrival;
-         c = c->seats[slot->kind].next) {
+         c = mapping_seat(c, slot->kind)->next) {
         if (c->placed) {
             return c;
         }
@@ -217,35 +250,38 @@ find_holder(const struct space_slot *slot)
     struct mapping *c = slot->first;
 
     while (c && !c->placed) {
-        c = c->seats[slot->kind].next;
+        c = mapping_seat(c, slot->kind)->next;
     }
     return c;
 }
 
 /* A place is a PA, or this host, whichever way a packet gets there: a guest
  * may well be reached by both encapsulations while a host goes from the one
- * to the other. */
+ * to the other.  (With IP rewrite a PA is no place: then all that is known is
+ * whether it is on this host.) */
 static bool
 same_place(const struct mapping *a, const struct mapping *b)
 {
-    const struct space_where *wa = &a->locator->where;
-    const struct space_where *wb = &b->locator->where;
+    struct space_where wa = mapping_where(a, SPACE_BY_MAC);
+    struct space_where wb = mapping_where(b, SPACE_BY_MAC);
 
-    return addr_equal(&wa->pa, &wb->pa);
+    return (wa.encap == SPACE_LOCAL) == (wb.encap == SPACE_LOCAL)
+           && addr_equal(&wa.pa, &wb.pa);
 }
 
 static bool
 contradicts(enum space_kind kind, const struct mapping *m,
             const struct mapping *holder)
 {
-    if (m->load_balanced && holder->load_balanced) {
-        return false;
-    }
+    bool balanced = m->load_balanced && holder->load_balanced;
+
     switch (kind) {
     case SPACE_BY_CA:
-        return true;
+        return !balanced;
     case SPACE_BY_MAC:
-        return !same_place(m, holder);
+        return !balanced && !same_place(m, holder);
+    case SPACE_BY_PA:
+        return true;
     }
     OVS_NOT_REACHED();
 }
@@ -255,11 +291,11 @@ contradicts(enum space_kind kind, const struct mapping *m,
  *
  * None if 'm' is not the holder.  If the next that is placed takes the same
  * view as 'm', then those beyond that one see no difference.  This keeps the
- * work small for a guest with very many CAs.  (Not in the slot of a CA, where
- * a diagnostic's text depends on which row the holder is.) */
+ * work small for a guest with very many CAs.  (Not in the slot of a CA or PA,
+ * where a diagnostic's text depends on which row the holder is.) */
 static void
 queue_later(struct slots *slots, const struct space_slot *slot,
-            const struct mapping *m)
+            struct mapping *m)
 {
     enum space_kind kind = slot->kind;
     bool first_placed = true;
@@ -267,8 +303,8 @@ queue_later(struct slots *slots, const struct space_slot *slot,
     if (find_holder_before(slot, m)) {
         return;
     }
-    for (struct mapping *c = m->seats[kind].next; c;
-         c = c->seats[kind].next) {
+    for (struct mapping *c = mapping_seat(m, kind)->next; c;
+         c = mapping_seat(c, kind)->next) {
         mapping_queue_push(slots->queue, c);
         if (c->placed && first_placed) {
             if (kind == SPACE_BY_MAC && same_place(c, m)
@@ -288,7 +324,7 @@ set_placed(struct slots *slots, struct mapping *m, bool placed)
     }
     m->placed = placed;
     for (size_t kind = 0; kind < N_SPACE_KINDS; kind++) {
-        struct space_slot *slot = m->seats[kind].slot;
+        struct space_slot *slot = slot_of(m, kind);
 
         if (slot) {
             touch_slot(slots, slot);
@@ -302,20 +338,22 @@ slots_unseat(struct slots *slots, struct mapping *m)
 {
     set_placed(slots, m, false);
     for (size_t kind = 0; kind < N_SPACE_KINDS; kind++) {
-        struct space_slot *slot = m->seats[kind].slot;
+        struct space_slot *slot = slot_of(m, kind);
 
         if (slot) {
             leave_seat(slot, m);
             touch_slot(slots, slot);    /* Frees it if it is empty. */
         }
     }
+    free(m->pa_seat);
+    m->pa_seat = NULL;
 }
 
 const struct mapping *
 slots_judge(struct slots *slots, struct mapping *m, enum space_kind *ret_kind)
 {
     for (size_t kind = 0; kind < N_SPACE_KINDS; kind++) {
-        const struct space_slot *slot = m->seats[kind].slot;
+        const struct space_slot *slot = slot_of(m, kind);
         const struct mapping *holder
             = slot ? find_holder_before(slot, m) : NULL;
 
@@ -334,12 +372,19 @@ slots_judge(struct slots *slots, struct mapping *m, enum space_kind *ret_kind)
 static struct space_entry
 slot_to_entry(const struct space_slot *slot)
 {
-    return (struct space_entry) {
+    struct space_entry entry = {
         .key = slot_to_key(slot),
         .mac = slot->said_mac,
         .where = slot->said_where,
         .cookie = slot->said_cookie,
     };
+
+    if (slot->kind == SPACE_BY_PA) {
+        entry.vsid = slot->vsid;
+        entry.ca = slot->said_where.pa;
+        entry.where.pa = in6addr_any;
+    }
+    return entry;
 }
 
 /* Makes the slot say what 'holder' says.  Returns true if that is new. */
@@ -348,17 +393,20 @@ slot_say(struct slots *slots, struct space_slot *slot,
          const struct mapping *holder)
 {
     uint64_t cookie = row_cookie(&holder->uuid);
+    uint32_t vsid = holder->subnet->rules->vsid;
+    struct space_where where = mapping_where(holder, slot->kind);
 
-    if (slot->said && slot->said_cookie == cookie
+    if (slot->said && slot->said_cookie == cookie && slot->vsid == vsid
         && !memcmp(&slot->said_mac, &holder->mac, sizeof holder->mac)
-        && space_where_equal(&slot->said_where, &holder->locator->where)) {
+        && space_where_equal(&slot->said_where, &where)) {
         return false;
     }
     slots->n_entries += !slot->said;
     slot->said = true;
     slot->said_cookie = cookie;
     slot->said_mac = holder->mac;
-    slot->said_where = holder->locator->where;
+    slot->said_where = where;
+    slot->vsid = vsid;
     return true;
 }
 

@@ -26,19 +26,19 @@ struct template {
     size_t size;
     struct field cookie;        /* 8 bytes. */
     struct field vsid;          /* 4 bytes. */
-    struct field key_ca;        /* 4 bytes. */
-    struct field key_ca6[4];    /* 4 bytes each: a match goes by reg. */
+    struct field ca;            /* 4 bytes. */
+    struct field ca6[4];        /* 4 bytes each: a match goes by reg. */
     struct field key_mac;       /* 6 bytes. */
     struct field mac;           /* 6 bytes. */
     struct field pa;            /* 4 bytes. */
-    struct field pa6;           /* 16 bytes. */
+    struct field pa6[4];        /* 4 bytes each. */
     struct field encap;         /* 4 bytes. */
 };
 
 /* What an entry asks for, and where it says that is: each combination is a
- * message of another shape. */
-enum asked { ASKED_CA, ASKED_CA6, ASKED_MAC, N_ASKED };
-enum place { PLACE_LOCAL, PLACE_IPV4, PLACE_IPV6, N_PLACES };
+ * message of another shape.  PLACE_NO_PA says how, but not which PA. */
+enum asked { ASKED_CA, ASKED_CA6, ASKED_MAC, ASKED_PA, ASKED_PA6, N_ASKED };
+enum place { PLACE_LOCAL, PLACE_IPV4, PLACE_IPV6, PLACE_NO_PA, N_PLACES };
 
 struct space_stock {
     struct template put[N_ASKED][N_PLACES];
@@ -79,23 +79,35 @@ space_stock_destroy(struct space_stock *s)
 static enum asked
 asked_of(const struct space_key *key)
 {
-    return (key->kind == SPACE_BY_MAC ? ASKED_MAC
-            : addr_is_ipv4(&key->ca) ? ASKED_CA : ASKED_CA6);
+    switch (key->kind) {
+    case SPACE_BY_CA:
+        return addr_is_ipv4(&key->ca) ? ASKED_CA : ASKED_CA6;
+    case SPACE_BY_MAC:
+        return ASKED_MAC;
+    case SPACE_BY_PA:
+        return addr_is_ipv4(&key->pa) ? ASKED_PA : ASKED_PA6;
+    }
+    OVS_NOT_REACHED();
 }
 
 static enum place
-place_of(const struct space_where *where)
+place_of(const struct space_entry *e)
 {
-    return (where->encap == SPACE_LOCAL ? PLACE_LOCAL
-            : addr_is_ipv4(&where->pa) ? PLACE_IPV4 : PLACE_IPV6);
+    const struct space_where *where = &e->where;
+
+    if (e->key.kind == SPACE_BY_PA) {
+        return PLACE_NO_PA;
+    } else if (addr_equal(&where->pa, &in6addr_any)) {
+        return where->encap == SPACE_LOCAL ? PLACE_LOCAL : PLACE_NO_PA;
+    }
+    return addr_is_ipv4(&where->pa) ? PLACE_IPV4 : PLACE_IPV6;
 }
 
 size_t
 space_stock_put(const struct space_stock *s, const struct space_entry *e,
                 uint8_t buf[SPACE_STOCK_MESSAGE_MAX])
 {
-    return template_fill(&s->put[asked_of(&e->key)][place_of(&e->where)],
-                         e, buf);
+    return template_fill(&s->put[asked_of(&e->key)][place_of(e)], e, buf);
 }
 
 size_t
@@ -110,20 +122,22 @@ space_stock_remove(const struct space_stock *s, const struct space_key *key,
 bool
 space_stock_owns_table(uint8_t table)
 {
-    return table == TABLE_SPACE_CA || table == TABLE_SPACE_MAC;
+    return (table == TABLE_SPACE_CA || table == TABLE_SPACE_MAC
+            || table == TABLE_SPACE_PA);
 }
 
+/* The address in register 'reg' or, if it is IPv6, 'xxreg'. */
 static struct in6_addr
-stock_get_ca__(const struct flow *f)
+stock_get_address__(const struct flow *f, int reg, int xxreg_idx)
 {
-    ovs_be128 xxreg = hton128(flow_get_xxreg(f, XXREG_IDX_CA6));
-    struct in6_addr ca;
+    ovs_be128 xxreg = hton128(flow_get_xxreg(f, xxreg_idx));
+    struct in6_addr address;
 
     if (is_all_zeros(&xxreg, sizeof xxreg)) {
-        return addr_from_ipv4(htonl(f->regs[REG_IDX_CA]));
+        return addr_from_ipv4(htonl(f->regs[reg]));
     }
-    memcpy(&ca, &xxreg, sizeof ca);
-    return ca;
+    memcpy(&address, &xxreg, sizeof address);
+    return address;
 }
 
 bool
@@ -138,11 +152,17 @@ space_stock_decode_key(const struct ofputil_flow_stats *fs,
         return false;
     }
     if (fs->table_id == TABLE_SPACE_CA) {
-        struct in6_addr ca = stock_get_ca__(f);
+        struct in6_addr ca = stock_get_address__(f, REG_IDX_CA,
+                                                 XXREG_IDX_CA6);
 
         space_key_init_ca(&key, f->regs[REG_IDX_VSID], &ca);
     } else if (fs->table_id == TABLE_SPACE_MAC) {
         space_key_init_mac(&key, f->regs[REG_IDX_VSID], f->dl_dst);
+    } else if (fs->table_id == TABLE_SPACE_PA) {
+        struct in6_addr pa = stock_get_address__(f, REG_IDX_PA,
+                                                 XXREG_IDX_PA6);
+
+        space_key_init_pa(&key, &pa);
     } else {
         return false;
     }
@@ -190,25 +210,38 @@ space_stock_is_same(const struct ofputil_flow_stats *fs,
 /* An entry's flow. */
 
 static void
+stock_match_xxreg__(struct match *match, int idx, const struct in6_addr *addr)
+{
+    ovs_be128 value;
+
+    memcpy(&value, addr, sizeof value);
+    match_set_xxreg(match, idx, ntoh128(value));
+}
+
+static void
 stock_match__(const struct space_key *key, struct match *match)
 {
     /* As for any flow that does not say otherwise, the packet is Ethernet. */
     match_init_catchall(match);
     match_set_default_packet_type(match);
-    match_set_reg(match, REG_IDX_VSID, key->vsid);
+    if (key->kind != SPACE_BY_PA) {
+        match_set_reg(match, REG_IDX_VSID, key->vsid);
+    }
     switch (asked_of(key)) {
     case ASKED_CA:
         match_set_reg(match, REG_IDX_CA, ntohl(addr_to_ipv4(&key->ca)));
         break;
-    case ASKED_CA6: {
-        ovs_be128 ca;
-
-        memcpy(&ca, &key->ca, sizeof ca);
-        match_set_xxreg(match, XXREG_IDX_CA6, ntoh128(ca));
+    case ASKED_CA6:
+        stock_match_xxreg__(match, XXREG_IDX_CA6, &key->ca);
         break;
-    }
     case ASKED_MAC:
         match_set_dl_dst(match, key->mac);
+        break;
+    case ASKED_PA:
+        match_set_reg(match, REG_IDX_PA, ntohl(addr_to_ipv4(&key->pa)));
+        break;
+    case ASKED_PA6:
+        stock_match_xxreg__(match, XXREG_IDX_PA6, &key->pa);
         break;
     case N_ASKED:
         OVS_NOT_REACHED();
@@ -222,16 +255,32 @@ stock_set_reg__(struct ofpbuf *actions, int reg, ovs_be32 value)
                          NULL);
 }
 
+/* Whose a PA is. */
+static void
+stock_set_owner__(struct ofpbuf *actions, const struct space_entry *e)
+{
+    stock_set_reg__(actions, REG_IDX_VSID, htonl(e->vsid));
+    if (addr_is_ipv4(&e->ca)) {
+        stock_set_reg__(actions, REG_IDX_CA, addr_to_ipv4(&e->ca));
+    } else {
+        ofpact_put_set_field(actions, mf_from_id(MFF_XXREG0 + XXREG_IDX_CA6),
+                             &e->ca, NULL);
+    }
+}
+
 static void
 stock_actions__(const struct space_entry *e, struct ofpbuf *actions)
 {
-    if (e->key.kind == SPACE_BY_CA) {
+    if (e->key.kind == SPACE_BY_PA) {
+        stock_set_owner__(actions, e);
+    }
+    if (e->key.kind != SPACE_BY_MAC) {
         ovs_be64 mac = htonll(eth_addr_to_uint64(e->mac));
 
         ofpact_put_set_field(actions, mf_from_id(MFF_XREG0 + XREG_IDX_MAC),
                              &mac, NULL);
     }
-    switch (place_of(&e->where)) {
+    switch (place_of(e)) {
     case PLACE_LOCAL:
         break;
     case PLACE_IPV4:
@@ -240,6 +289,8 @@ stock_actions__(const struct space_entry *e, struct ofpbuf *actions)
     case PLACE_IPV6:
         ofpact_put_set_field(actions, mf_from_id(MFF_XXREG0 + XXREG_IDX_PA6),
                              &e->where.pa, NULL);
+        break;
+    case PLACE_NO_PA:
         break;
     case N_PLACES:
         OVS_NOT_REACHED();
@@ -260,7 +311,8 @@ stock_set_field_equal__(const struct ofpact_set_field *a,
 /* Templates. */
 
 /* Values that occur nowhere else in a message, so that they can be found.
- * The encapsulation is found as the value for this purpose only. */
+ * The encapsulation is found as the value for this purpose only; that of an
+ * entry for this host is the same in all of them. */
 static const uint64_t MARK_COOKIE = 0xc1c2c3c4c5c6c7c8;
 static const uint32_t MARK_VSID = 0x00b1b2b3;
 static const uint32_t MARK_CA = 0xd1d2d3d4;
@@ -293,6 +345,15 @@ template_find(const struct template *t, const void *mark, size_t n)
     return field;
 }
 
+static void
+template_find_ipv6(const struct template *t, const struct in6_addr *mark,
+                   struct field fields[4])
+{
+    for (int i = 0; i < 4; i++) {
+        fields[i] = template_find(t, &mark->s6_addr[i * 4], 4);
+    }
+}
+
 static struct field
 template_find_u32(const struct template *t, uint32_t mark)
 {
@@ -301,29 +362,63 @@ template_find_u32(const struct template *t, uint32_t mark)
     return template_find(t, &be, sizeof be);
 }
 
+static const enum pipeline_table asked_tables[N_ASKED] = {
+    [ASKED_CA] = TABLE_SPACE_CA,
+    [ASKED_CA6] = TABLE_SPACE_CA,
+    [ASKED_MAC] = TABLE_SPACE_MAC,
+    [ASKED_PA] = TABLE_SPACE_PA,
+    [ASKED_PA6] = TABLE_SPACE_PA,
+};
+
+/* An entry made of marks. */
+static struct space_entry
+mark_entry(enum asked asked, enum place place)
+{
+    const struct in6_addr mark_ca = addr_from_ipv4(htonl(MARK_CA));
+    const struct in6_addr mark_pa = addr_from_ipv4(htonl(MARK_PA));
+    struct space_entry e = { .mac = MARK_MAC };
+
+    switch (asked) {
+    case ASKED_CA:
+        space_key_init_ca(&e.key, MARK_VSID, &mark_ca);
+        break;
+    case ASKED_CA6:
+        space_key_init_ca(&e.key, MARK_VSID, &MARK_CA6);
+        break;
+    case ASKED_MAC:
+        space_key_init_mac(&e.key, MARK_VSID, MARK_KEY_MAC);
+        break;
+    case ASKED_PA:
+        space_key_init_pa(&e.key, &mark_pa);
+        e.ca = mark_ca;
+        break;
+    case ASKED_PA6:
+        space_key_init_pa(&e.key, &MARK_PA6);
+        e.ca = MARK_CA6;
+        break;
+    case N_ASKED:
+        OVS_NOT_REACHED();
+    }
+    e.vsid = e.key.kind == SPACE_BY_PA ? MARK_VSID : 0;
+    if (place != PLACE_LOCAL) {
+        e.where.encap = (enum space_encap) MARK_ENCAP;
+    }
+    if (place == PLACE_IPV4) {
+        e.where.pa = mark_pa;
+    } else if (place == PLACE_IPV6) {
+        e.where.pa = MARK_PA6;
+    }
+    return e;
+}
+
 static void
 template_init(struct template *t, enum ofp_version version, int command,
               enum asked asked, enum place place)
 {
-    const struct in6_addr mark_ca = addr_from_ipv4(htonl(MARK_CA));
-    struct space_entry e = {
-        .mac = MARK_MAC,
-        .where = {
-            .encap = (place == PLACE_LOCAL ? SPACE_LOCAL
-                      : (enum space_encap) MARK_ENCAP),
-            .pa = (place == PLACE_IPV6 ? MARK_PA6
-                   : addr_from_ipv4(htonl(MARK_PA))),
-        },
-    };
+    const struct space_entry e = mark_entry(asked, place);
     struct ofpbuf *actions = ofpbuf_new(256);
     struct match match;
 
-    if (asked == ASKED_MAC) {
-        space_key_init_mac(&e.key, MARK_VSID, MARK_KEY_MAC);
-    } else {
-        space_key_init_ca(&e.key, MARK_VSID,
-                          asked == ASKED_CA ? &mark_ca : &MARK_CA6);
-    }
     stock_match__(&e.key, &match);
     if (command == OFPFC_ADD) {
         stock_actions__(&e, actions);
@@ -331,7 +426,7 @@ template_init(struct template *t, enum ofp_version version, int command,
 
     struct ofputil_flow_mod fm = {
         .command = command,
-        .table_id = asked == ASKED_MAC ? TABLE_SPACE_MAC : TABLE_SPACE_CA,
+        .table_id = asked_tables[asked],
         .priority = PRIORITY_SPACE,
         .new_cookie = htonll(command == OFPFC_ADD ? MARK_COOKIE : UINT64_MAX),
         .buffer_id = UINT32_MAX,
@@ -352,14 +447,12 @@ template_init(struct template *t, enum ofp_version version, int command,
     t->size = msg->size;
     t->cookie = template_find(t, &cookie, sizeof cookie);
     t->vsid = template_find_u32(t, MARK_VSID);
-    t->key_ca = template_find_u32(t, MARK_CA);
-    for (int i = 0; i < 4; i++) {
-        t->key_ca6[i] = template_find(t, &MARK_CA6.s6_addr[i * 4], 4);
-    }
+    t->ca = template_find_u32(t, MARK_CA);
+    template_find_ipv6(t, &MARK_CA6, t->ca6);
     t->key_mac = template_find(t, &MARK_KEY_MAC, sizeof MARK_KEY_MAC);
     t->mac = template_find(t, &MARK_MAC, sizeof MARK_MAC);
     t->pa = template_find_u32(t, MARK_PA);
-    t->pa6 = template_find(t, &MARK_PA6, sizeof MARK_PA6);
+    template_find_ipv6(t, &MARK_PA6, t->pa6);
     if (place != PLACE_LOCAL) {
         t->encap = template_find_u32(t, pipeline_encap(&e.where));
     }
@@ -383,26 +476,36 @@ fill_be32__(uint8_t *buf, struct field field, ovs_be32 value)
     fill__(buf, field, &value, sizeof value);
 }
 
+static void
+fill_ipv6__(uint8_t *buf, const struct field fields[4],
+            const struct in6_addr *addr)
+{
+    for (int i = 0; i < 4; i++) {
+        fill__(buf, fields[i], &addr->s6_addr[i * 4], 4);
+    }
+}
+
 static size_t
 template_fill(const struct template *t, const struct space_entry *e,
               uint8_t *buf)
 {
+    bool by_pa = e->key.kind == SPACE_BY_PA;
+    const struct in6_addr *ca = by_pa ? &e->ca : &e->key.ca;
+    const struct in6_addr *pa = by_pa ? &e->key.pa : &e->where.pa;
     ovs_be64 cookie = htonll(e->cookie);
 
     memcpy(buf, t->msg, t->size);
     fill__(buf, t->cookie, &cookie, sizeof cookie);
-    fill_be32__(buf, t->vsid, htonl(e->key.vsid));
-    if (e->key.kind == SPACE_BY_CA) {
-        fill_be32__(buf, t->key_ca, addr_to_ipv4(&e->key.ca));
-        for (int i = 0; i < 4; i++) {
-            fill__(buf, t->key_ca6[i], &e->key.ca.s6_addr[i * 4], 4);
-        }
-    } else {
+    fill_be32__(buf, t->vsid, htonl(by_pa ? e->vsid : e->key.vsid));
+    if (e->key.kind == SPACE_BY_MAC) {
         fill__(buf, t->key_mac, &e->key.mac, sizeof e->key.mac);
+    } else {
+        fill_be32__(buf, t->ca, addr_to_ipv4(ca));
+        fill_ipv6__(buf, t->ca6, ca);
     }
     fill__(buf, t->mac, &e->mac, sizeof e->mac);
-    fill_be32__(buf, t->pa, addr_to_ipv4(&e->where.pa));
-    fill__(buf, t->pa6, &e->where.pa, sizeof e->where.pa);
+    fill_be32__(buf, t->pa, addr_to_ipv4(pa));
+    fill_ipv6__(buf, t->pa6, pa);
     fill_be32__(buf, t->encap, htonl(pipeline_encap(&e->where)));
     return t->size;
 }
