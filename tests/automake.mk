@@ -25,6 +25,7 @@ EXTRA_DIST += tests/unit/policy-feed.h tests/unit/unit.h
 
 # Scenarios: a folder each, with about.txt to say what must hold.
 SCENARIOS = \
+	tests/scenarios/ip-rewrite/result.want \
 	tests/scenarios/ipv6/result.want \
 	tests/scenarios/moved/result.want \
 	tests/scenarios/one-host/result.want \
@@ -39,6 +40,9 @@ SCENARIOS = \
 TESTS += $(SCENARIOS)
 EXTRA_DIST += \
 	$(SCENARIOS) \
+	tests/scenarios/ip-rewrite/about.txt \
+	tests/scenarios/ip-rewrite/host.txt \
+	tests/scenarios/ip-rewrite/policy.json \
 	tests/scenarios/ipv6/about.txt \
 	tests/scenarios/ipv6/host.txt \
 	tests/scenarios/ipv6/policy.json \
@@ -108,6 +112,8 @@ EXTRA_DIST += \
 	tests/system/test_changes.py \
 	tests/system/test_forwarding.py \
 	tests/system/test_host.py \
+	tests/system/test_ip_rewrite.py \
+	tests/system/test_ip_rewrite_changes.py \
 	tests/system/test_ipv6_guests.py \
 	tests/system/test_ipv6_underlay.py \
 	tests/system/test_lab.py \

@@ -70,5 +70,6 @@ void compile_routes(struct compile_ctx *);     /* ROUTE, ROUTED. */
 void compile_flood(struct compile_ctx *);      /* FLOOD, FLOOD_LOCAL. */
 void compile_tunnels(struct compile_ctx *);    /* DECAP, FORWARD, ENCAP. */
 void compile_punts(struct compile_ctx *);      /* PUNT. */
+void compile_rewrite(struct compile_ctx *);    /* REWRITE_*. */
 
 #endif /* compile/compile-private.h */

@@ -46,6 +46,7 @@ compile(const struct rules *rules, const struct host_view *host)
     compile_routes(&cx);
     compile_flood(&cx);
     compile_tunnels(&cx);
+    compile_rewrite(&cx);
     compile_punts(&cx);
     if (plan_sort(out->plan)) {
         VLOG_WARN("two flows with one match in a plan; this is a bug");

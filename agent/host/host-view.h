@@ -32,6 +32,7 @@ struct host_view {
     size_t n_ports;
     ofp_port_t vxlan;           /* The tunnel ports; OFPP_NONE if not yet. */
     ofp_port_t nvgre;
+    ofp_port_t rewrite;         /* The port into the host's stack; likewise. */
 };
 
 struct host_view *host_view_create(void);
