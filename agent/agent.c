@@ -10,9 +10,11 @@
 #include "compile/pipeline.h"
 #include "db/db.h"
 #include "host/host.h"
+#include "host/rewrite-net.h"
 #include "lockfile.h"
 #include "make-dirs.h"
 #include "model/policy.h"
+#include "model/rules.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -51,6 +53,7 @@ struct agent {
     struct host *host;
     struct policy *policy;
     struct switch_link *link;
+    struct rewrite_net *rewrite_net;
 
     unsigned int host_seqno;    /* Of the view last compiled. */
     bool compiled;              /* At least once. */
@@ -134,6 +137,7 @@ agent_create(const struct options *options)
         .for_each = for_each_space,
         .aux = agent,
     });
+    agent->rewrite_net = rewrite_net_create();
     switch_set_punt_cb(agent->link, agent_take_punt, agent);
     diag_set_init(&agent->compile_diags);
     sset_init(&agent->remotes);
@@ -148,6 +152,7 @@ agent_destroy(struct agent *agent)
         db_server_destroy(agent->db);
         policy_destroy(agent->policy);
         host_destroy(agent->host);
+        rewrite_net_destroy(agent->rewrite_net);
         diag_set_uninit(&agent->compile_diags);
         sset_destroy(&agent->remotes);
         lockfile_unlock(agent->run_dir_lock);
@@ -166,14 +171,23 @@ static void
 put_space(const struct space_entry *entry, void *agent_)
 {
     struct agent *agent = agent_;
+
     switch_space_put(agent->link, entry);
+    if (entry->key.kind == SPACE_BY_PA) {
+        rewrite_net_set(agent->rewrite_net, &entry->key.pa,
+                        entry->where.encap == SPACE_LOCAL);
+    }
 }
 
 static void
 remove_space(const struct space_key *key, void *agent_)
 {
     struct agent *agent = agent_;
+
     switch_space_remove(agent->link, key);
+    if (key->kind == SPACE_BY_PA) {
+        rewrite_net_set(agent->rewrite_net, &key->pa, false);
+    }
 }
 
 static void
@@ -215,6 +229,9 @@ agent_apply(struct agent *agent)
         || agent->host_seqno != host_view_seqno(agent->host)) {
         agent_compile(agent);
     }
+    host_set_rewrite(agent->host, (rules_have_rewrite(policy_rules(
+        agent->policy)) ? REWRITE_HOST_MAC : NULL));
+    rewrite_net_run(agent->rewrite_net);
     switch_set_target(agent->link, host_bridge_target(agent->host));
 }
 
@@ -269,6 +286,9 @@ agent_wait(struct agent *agent)
     }
     if (host_is_ready(agent->host) && policy_is_unsettled(agent->policy)) {
         poll_immediate_wake();
+    }
+    if (host_is_ready(agent->host)) {
+        rewrite_net_wait(agent->rewrite_net);
     }
     if (agent->settled) {
         router_adverts_wait(&agent->router_adverts);

@@ -114,6 +114,7 @@ EXTRA_DIST += \
 	tests/system/test_host.py \
 	tests/system/test_ip_rewrite.py \
 	tests/system/test_ip_rewrite_changes.py \
+	tests/system/test_ip_rewrite_ipv6.py \
 	tests/system/test_ipv6_guests.py \
 	tests/system/test_ipv6_underlay.py \
 	tests/system/test_lab.py \

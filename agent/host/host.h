@@ -15,7 +15,8 @@
  *   hnv-db-dir         directory of the databases
  *
  * It changes only what it must: the bridge's fail_mode, its two tunnel ports,
- * the names of its tables, and the bridge itself if it is not there.
+ * the port that IP rewrite takes while there is such a subnet, the names of
+ * its tables, and the bridge itself if it is not there.
  *
  * Threads: one, the one that runs the main loop. */
 
@@ -36,6 +37,11 @@ void host_destroy(struct host *);
 /* Name of the bridge regardless of hnv-bridge, which must be usable; NULL for
  * the setting's. */
 void host_override_bridge(struct host *, const char *name);
+
+/* Whether the bridge is to have the port for IP rewrite, whose device then
+ * has the MAC 'mac', a constant; NULL for none.  Until the first call, it is
+ * left alone. */
+void host_set_rewrite(struct host *, const char *mac);
 
 void host_run(struct host *);
 void host_wait(struct host *);

@@ -21,6 +21,7 @@ row of an earlier one without asking for it."""
 import dataclasses
 import uuid
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Dict, List, Optional
 
 ALLOW_ALL_PRIORITY = 65000
@@ -43,6 +44,7 @@ class Subnet:
     10.1.1.254/24, gives the gateway's address."""
     vsid: int
     prefix: str
+    other_config: Dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ class Network:
 @dataclass(frozen=True)
 class Vm:
     """A guest's interface: the port it has, on which host, in which subnet,
-    and its addresses there (without prefix lengths)."""
+    and its addresses there (without prefix lengths).  With IP rewrite 'pas'
+    are the provider addresses of these, one each."""
     name: str
     host: str
     port: str
@@ -69,6 +72,7 @@ class Vm:
     vsid: int
     cas: List[str]
     mapping_type: str = "default"
+    pas: List[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,11 @@ class Policy:
         pas = self.hosts[host]
         return [pas] if isinstance(pas, str) else list(pas)
 
+    def tunnel_ips(self, host):
+        """These, and those of its guests."""
+        return self.pas(host) + sorted(
+            {pa for vm in self.vms if vm.host == host for pa in vm.pas})
+
     def full(self, host, firewall=True):
         """Transactions for an agent whose databases are empty."""
         return self._transactions(host, {}, self.rows(host), [], firewall, [])
@@ -112,7 +121,7 @@ class Policy:
         """Transactions that turn policy 'before' into this one."""
         return self._transactions(host, before.rows(host), self.rows(host),
                                   before.ports(host), firewall,
-                                  before.pas(host))
+                                  before.tunnel_ips(host))
 
     def ports(self, host):
         """Port names of the guests on a host."""
@@ -138,7 +147,9 @@ class Policy:
         for subnet in network.subnets:
             tables["Logical_Switch"][switch_uuid(subnet.vsid)] = {
                 "name": guid("subnet", subnet.vsid),
-                "description": network.rdid, "tunnel_key": subnet.vsid}
+                "description": network.rdid, "tunnel_key": subnet.vsid,
+                "other_config": ["map", sorted(
+                    map(list, subnet.other_config.items()))]}
             self._add_flooding(tables, subnet.vsid)
         tables["Logical_Router"][row_uuid("router", network.name)] = {
             "name": network.rdid, "description": network.name,
@@ -164,8 +175,8 @@ class Policy:
             "locator_set": ["uuid", key]}
 
     def _add_vm(self, tables, vm, is_local):
-        locator = self._add_locator(tables, vm.host)
-        for ca in vm.cas or [""]:
+        for ca, pa in zip_longest(vm.cas or [""], vm.pas):
+            locator = self._add_locator(tables, vm.host, pa)
             key = row_uuid("mapping", vm.vsid, ca, vm.port)
             tables["Ucast_Macs_Remote"][key] = mapping_row(
                 vm.mac, ca, switch_uuid(vm.vsid), locator, vm.mapping_type)
@@ -175,8 +186,8 @@ class Policy:
                 "vlan_bindings": ["map", [
                     [0, ["uuid", switch_uuid(vm.vsid)]]]]}
 
-    def _add_locator(self, tables, host):
-        pa = self.pas(host)[0]
+    def _add_locator(self, tables, host, pa=None):
+        pa = pa or self.pas(host)[0]
         encap = self.encap_of.get(host, self.encap)
         key = locator_uuid(pa, encap)
         tables["Physical_Locator"][key] = locator_row(pa, encap)
@@ -199,8 +210,9 @@ class Policy:
         policy sent to the wrong host is refused."""
         where = [["name", "==", host]]
         change = {}
-        if self.pas(host) != old_pas:
-            change["tunnel_ips"] = ["set", self.pas(host)]
+        pas = self.tunnel_ips(host)
+        if pas != old_pas:
+            change["tunnel_ips"] = ["set", pas]
         if self.router_mac and not old:
             change["distributed_router_mac"] = self.router_mac
         mutations = _port_mutations(old.get("Physical_Port", {}),
