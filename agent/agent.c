@@ -12,11 +12,13 @@
 #include "drop-counters.h"
 #include "host/host.h"
 #include "host/pa-watch.h"
+#include "host/rewrite-net.h"
 #include "lockfile.h"
 #include "learning.h"
 #include "make-dirs.h"
 #include "model/overlay.h"
 #include "model/policy.h"
+#include "model/rules.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -58,6 +60,7 @@ struct agent {
     struct overlay *overlay;    /* The policy's space, and what is learned. */
     struct switch_link *link;
     struct learning *learning;
+    struct rewrite_net *rewrite_net;
 
     unsigned int host_seqno;    /* Of the view last compiled. */
     bool compiled;              /* At least once. */
@@ -163,6 +166,7 @@ agent_create(const struct options *options)
     });
     agent->learning = learning_create(agent->policy, agent->overlay,
                                       agent->link, agent->db);
+    agent->rewrite_net = rewrite_net_create();
     switch_set_punt_cb(agent->link, agent_take_punt, agent);
     diag_set_init(&agent->compile_diags);
     sset_init(&agent->remotes);
@@ -179,6 +183,7 @@ agent_destroy(struct agent *agent)
         db_server_destroy(agent->db);
         policy_destroy(agent->policy);
         host_destroy(agent->host);
+        rewrite_net_destroy(agent->rewrite_net);
         diag_set_uninit(&agent->compile_diags);
         sset_destroy(&agent->remotes);
         lockfile_unlock(agent->run_dir_lock);
@@ -197,15 +202,24 @@ static void
 put_policy_space(const struct space_entry *entry, void *agent_)
 {
     struct agent *agent = agent_;
+
     overlay_policy_put(agent->overlay, entry);
     learning_policy_changed(agent->learning, &entry->key);
+    if (entry->key.kind == SPACE_BY_PA) {
+        rewrite_net_set(agent->rewrite_net, &entry->key.pa,
+                        entry->where.encap == SPACE_LOCAL);
+    }
 }
 
 static void
 remove_policy_space(const struct space_key *key, void *agent_)
 {
     struct agent *agent = agent_;
+
     overlay_policy_remove(agent->overlay, key);
+    if (key->kind == SPACE_BY_PA) {
+        rewrite_net_set(agent->rewrite_net, &key->pa, false);
+    }
 }
 
 static void
@@ -265,6 +279,9 @@ agent_apply(struct agent *agent)
         agent_compile(agent);
     }
     learning_policy_settled(agent->learning);
+    host_set_rewrite(agent->host, (policy_rules(agent->policy)->rewrite
+                                    ? REWRITE_HOST_MAC : NULL));
+    rewrite_net_run(agent->rewrite_net);
     switch_set_target(agent->link, host_bridge_target(agent->host));
 }
 
@@ -323,6 +340,7 @@ agent_wait(struct agent *agent)
             poll_immediate_wake();
         }
         learning_wait(agent->learning);
+        rewrite_net_wait(agent->rewrite_net);
     }
     if (agent->settled) {
         router_adverts_wait(&agent->router_adverts);
@@ -522,8 +540,7 @@ agent_compile(struct agent *agent)
     }
     agent_update_diags(agent, &compiled->diags);
     learning_adopt(agent->learning, policy_rules(agent->policy), compiled,
-                   host_get_view(agent->host)->vxlan,
-                   host_get_view(agent->host)->nvgre);
+                   host_get_view(agent->host));
     compiled_destroy(compiled);
 
     agent->host_seqno = host_view_seqno(agent->host);

@@ -30,6 +30,7 @@ EXTRA_DIST += tests/unit/policy-feed.h tests/unit/unit.h
 
 # Scenarios: a folder each, with about.txt to say what must hold.
 SCENARIOS = \
+	tests/scenarios/ip-rewrite/result.want \
 	tests/scenarios/ipv6/result.want \
 	tests/scenarios/migrating/result.want \
 	tests/scenarios/learning/result.want \
@@ -47,6 +48,9 @@ SCENARIOS = \
 TESTS += $(SCENARIOS)
 EXTRA_DIST += \
 	$(SCENARIOS) \
+	tests/scenarios/ip-rewrite/about.txt \
+	tests/scenarios/ip-rewrite/host.txt \
+	tests/scenarios/ip-rewrite/policy.json \
 	tests/scenarios/ipv6/about.txt \
 	tests/scenarios/ipv6/host.txt \
 	tests/scenarios/ipv6/policy.json \
@@ -127,6 +131,9 @@ EXTRA_DIST += \
 	tests/system/test_guards.py \
 	tests/system/test_host.py \
 	tests/system/test_icmp_errors.py \
+	tests/system/test_ip_rewrite.py \
+	tests/system/test_ip_rewrite_changes.py \
+	tests/system/test_ip_rewrite_ipv6.py \
 	tests/system/test_ipv6_guests.py \
 	tests/system/test_ipv6_underlay.py \
 	tests/system/learning.py \

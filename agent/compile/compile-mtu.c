@@ -4,6 +4,7 @@
 #include "compile/compile-private.h"
 #include <inttypes.h>
 #include <stdlib.h>
+#include "compile/choose-pa.h"
 #include "compile/mtu.h"
 #include "compile/punt.h"
 #include "packets.h"
@@ -17,31 +18,53 @@
 
 #define TOO_LONG REG_MTU"=%#x/%#x"
 
+/* Measures packets on a way, that 'match' is for, with an MTU of 'mtu'. */
 static void
-measure(struct compile_ctx *cx, const struct in6_addr *pa,
-        enum space_encap encap)
+measure(struct compile_ctx *cx, const char *match, unsigned int mtu)
+{
+    for (int is_ipv6 = 0; is_ipv6 < 2; is_ipv6++) {
+        plan_add(cx->plan, TABLE_MTU, 100,
+                 row_cookie(&cx->rules->physical_switch),
+                 plan_text("%s,%s", is_ipv6 ? "ipv6" : "ip", match),
+                 plan_text("set_field:%u->"REG_MTU","
+                           "check_pkt_larger(%u)->"REG_MTU"[%d],"
+                           "resubmit(,%d)",
+                           mtu, mtu + ETH_HEADER_LEN, MTU_TOO_LONG_BIT,
+                           TABLE_TOO_LONG));
+    }
+}
+
+static void
+measure_tunnel(struct compile_ctx *cx, const struct in6_addr *pa,
+               enum space_encap encap)
 {
     enum pa_family family = pa_family(pa);
     const struct host_pa *known = host_view_find_pa(cx->host, pa);
     unsigned int overhead = mtu_overhead(encap, family);
-    char *local = compile_match_local_pa(cx, pa);
 
-    for (int is_ipv6 = 0;
-         known && known->mtu > overhead && is_ipv6 < 2; is_ipv6++) {
-        plan_add(cx->plan, TABLE_MTU, 100,
-                 row_cookie(&cx->rules->physical_switch),
-                 plan_text("%s,"REG_ENCAP"=%#x,%s",
-                           is_ipv6 ? "ipv6" : "ip",
-                           family == PA_IPV4 ? encap : encap | ENCAP_IPV6,
-                           local),
-                 plan_text("set_field:%u->"REG_MTU","
-                           "check_pkt_larger(%u)->"REG_MTU"[%d],"
-                           "resubmit(,%d)",
-                           known->mtu - overhead,
-                           known->mtu - overhead + ETH_HEADER_LEN,
-                           MTU_TOO_LONG_BIT, TABLE_TOO_LONG));
+    if (known && known->mtu > overhead) {
+        char *local = compile_match_local_pa(cx, pa);
+        char *match = xasprintf(REG_ENCAP"=%#x,%s",
+                                (family == PA_IPV4
+                                 ? encap : encap | ENCAP_IPV6), local);
+
+        measure(cx, match, known->mtu - overhead);
+        free(match);
+        free(local);
     }
-    free(local);
+}
+
+static void
+measure_rewrite(struct compile_ctx *cx)
+{
+    unsigned int mtu = mtu_of_rewrite(cx->host);
+
+    if (mtu && cx->rules->rewrite) {
+        char *match = xasprintf(REG_ENCAP"=%#x", SPACE_REWRITE);
+
+        measure(cx, match, mtu);
+        free(match);
+    }
 }
 
 /* The agent gets the packet as its sender's, not as the router's. */
@@ -50,7 +73,7 @@ tell_sender(struct compile_ctx *cx, const struct bound_port *bound,
             bool is_ipv6)
 {
     char *punt = compile_punt(PUNT_TOO_LONG);
-    char *first = is_ipv6 ? xstrdup("") : xasprintf("resubmit(,%d),",
+    char *first = is_ipv6 ? xstrdup("") : xasprintf("clone(resubmit(,%d)),",
                                                     TABLE_ENCAP);
 
     plan_add(cx->plan, TABLE_TOO_LONG, 100, row_cookie(&bound->port->row),
@@ -69,9 +92,12 @@ void
 compile_mtu(struct compile_ctx *cx)
 {
     for (size_t i = 0; i < cx->rules->n_pas; i++) {
-        measure(cx, &cx->rules->pas[i], SPACE_VXLAN);
-        measure(cx, &cx->rules->pas[i], SPACE_NVGRE);
+        if (pa_is_uplink(cx->rules, cx->host, &cx->rules->pas[i])) {
+            measure_tunnel(cx, &cx->rules->pas[i], SPACE_VXLAN);
+            measure_tunnel(cx, &cx->rules->pas[i], SPACE_NVGRE);
+        }
     }
+    measure_rewrite(cx);
     plan_add(cx->plan, TABLE_MTU, 0, 0, xstrdup(""),
              plan_text("resubmit(,%d)", TABLE_ENCAP));
 

@@ -118,5 +118,6 @@ void compile_pas(struct compile_ctx *);        /* ENCAP_SOURCE. */
 void compile_balance(struct compile_ctx *);    /* BALANCE. */
 void compile_mtu(struct compile_ctx *);        /* MTU, TOO_LONG. */
 void compile_drops(struct compile_ctx *);      /* DROP; the end of many. */
+void compile_rewrite(struct compile_ctx *);    /* REWRITE_*. */
 
 #endif /* compile/compile-private.h */

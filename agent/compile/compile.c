@@ -25,7 +25,9 @@ static void
 place_port(const struct rules *rules, const struct host_view *host,
            struct bound_port *bound, struct diag_set *diags)
 {
-    choose_pas(rules, host, bound->port, bound->pas);
+    if (!bound->subnet->rewrite) {
+        choose_pas(rules, host, bound->port, bound->pas);
+    }
     bound->mtu = mtu_of_port(rules, host, bound);
     mtu_diagnose(bound, diags);
 }
@@ -69,6 +71,7 @@ compile(const struct rules *rules, const struct host_view *host)
     compile_peers(&cx);
     compile_migrations(&cx);
     compile_learn(&cx);
+    compile_rewrite(&cx);
     compile_punts(&cx);
     compile_pas(&cx);
     compile_balance(&cx);

@@ -48,6 +48,8 @@ struct host {
     char *bridge;               /* In use now. */
     char *target;               /* Of 'bridge', NULL while it is not there. */
     char *system_id;
+    bool rewrite_known;         /* host_set_rewrite() was called. */
+    const char *rewrite_mac;    /* As it has it, constant. */
     struct smap settings;       /* Open_vSwitch.external_ids, "hnv-...". */
     struct smap bad_macs;       /* Of interfaces by name, told already. */
 
@@ -113,6 +115,16 @@ host_override_bridge(struct host *host, const char *name)
 {
     free(host->bridge_override);
     host->bridge_override = nullable_xstrdup(name);
+}
+
+void
+host_set_rewrite(struct host *host, const char *mac)
+{
+    if (!host->rewrite_known || host->rewrite_mac != mac) {
+        host->rewrite_known = true;
+        host->rewrite_mac = mac;
+        poll_immediate_wake();
+    }
 }
 
 void
@@ -216,6 +228,7 @@ monitor_columns(struct ovsdb_idl *idl)
         &ovsrec_port_col_external_ids,
         &ovsrec_interface_col_name,
         &ovsrec_interface_col_type,
+        &ovsrec_interface_col_mac,
         &ovsrec_interface_col_ofport,
         &ovsrec_interface_col_external_ids,
         &ovsrec_interface_col_options,
@@ -449,6 +462,8 @@ read_iface(const struct ovsrec_interface *iface, struct smap *bad_macs,
         view->vxlan = iface_ofport(iface);
     } else if (!strcmp(iface->name, BRIDGE_NVGRE_PORT)) {
         view->nvgre = iface_ofport(iface);
+    } else if (!strcmp(iface->name, BRIDGE_REWRITE_PORT)) {
+        view->rewrite = iface_ofport(iface);
     } else {
         read_guest_iface(iface, bad_macs, view);
     }
@@ -529,6 +544,8 @@ host_keep_bridge(struct host *host)
     const struct bridge_wish wish = {
         .name = host->bridge,
         .datapath_type = host_setting(host, "hnv-datapath-type"),
+        .leave_rewrite = !host->rewrite_known,
+        .rewrite_mac = host->rewrite_mac,
         .table_name = host->table_name,
     };
     size_t n;

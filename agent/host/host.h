@@ -16,8 +16,9 @@
  *   hnv-db-dir         directory of the databases
  *
  * It changes only what it must: the bridge's fail_mode, its two tunnel ports,
- * the names of its tables, the bridge itself if it is not there, and the VLAN
- * tags of internal ports with provider addresses that are to have one.
+ * the port that IP rewrite takes while there is such a subnet, the names of
+ * its tables, the bridge itself if it is not there, and the VLAN tags of
+ * internal ports with provider addresses that are to have one.
  *
  * Threads: one, the one that runs the main loop. */
 
@@ -39,6 +40,11 @@ void host_destroy(struct host *);
 /* Name of the bridge regardless of hnv-bridge, which must be usable; NULL for
  * the setting's. */
 void host_override_bridge(struct host *, const char *name);
+
+/* Whether the bridge is to have the port for IP rewrite, whose device then
+ * has the MAC 'mac', a constant; NULL for none.  Until the first call, it is
+ * left alone. */
+void host_set_rewrite(struct host *, const char *mac);
 
 void host_run(struct host *);
 void host_wait(struct host *);
