@@ -77,4 +77,5 @@ compile_ports(struct compile_ctx *cx)
         }
     }
     ADD(cx, TABLE_DELIVER, 0, 0, "", "output:"REG_OUT_PORT);
+    ADD(cx, TABLE_RETURN, 0, 0, "", "IN_PORT");
 }

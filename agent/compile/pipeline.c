@@ -36,6 +36,7 @@ static const char *const table_names[] = {
     [TABLE_FORWARD] = "FORWARD",
     [TABLE_LOCAL] = "LOCAL",
     [TABLE_DELIVER] = "DELIVER",
+    [TABLE_RETURN] = "RETURN",
     [TABLE_ENCAP] = "ENCAP",
     [TABLE_DROP] = "DROP",
 };

@@ -22,6 +22,8 @@
  * registers and decides nothing.  Only the two SPACE tables hold a flow per
  * mapping; all others are rules.
  *
+ * An answer that the switch itself gives goes to RETURN.
+ *
  * Later stages see only what earlier ones let through.  Gaps leave room for
  * the firewall (FW_OUT after ADMIT and DECAP, FW_IN before DELIVER). */
 
@@ -60,6 +62,7 @@ enum pipeline_table {
     TABLE_FORWARD     = 70,     /* This host, or which encapsulation. */
     TABLE_LOCAL       = 80,     /* VSID, MAC -> local port. */
     TABLE_DELIVER     = 90,     /* Output to a local port. */
+    TABLE_RETURN      = 91,     /* Output to whom the packet came from. */
     TABLE_ENCAP       = 95,     /* Outer addresses, key; output. */
     TABLE_DROP        = 110,    /* A flow per reason. */
 };
