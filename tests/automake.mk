@@ -36,6 +36,8 @@ SCENARIOS = \
 	tests/scenarios/set-aside/result.want \
 	tests/scenarios/set-right/result.want \
 	tests/scenarios/several-cas/result.want \
+	tests/scenarios/trunk/result.want \
+	tests/scenarios/trunk/result.want \
 	tests/scenarios/two-hosts/result.want
 TESTS += $(SCENARIOS)
 EXTRA_DIST += \
@@ -80,6 +82,9 @@ EXTRA_DIST += \
 	tests/scenarios/several-cas/about.txt \
 	tests/scenarios/several-cas/host.txt \
 	tests/scenarios/several-cas/policy.json \
+	tests/scenarios/trunk/about.txt \
+	tests/scenarios/trunk/host.txt \
+	tests/scenarios/trunk/policy.json \
 	tests/scenarios/two-hosts/about.txt \
 	tests/scenarios/two-hosts/host.txt \
 	tests/scenarios/two-hosts/policy.json
@@ -123,6 +128,7 @@ EXTRA_DIST += \
 	tests/system/test_punt.py \
 	tests/system/test_restart.py \
 	tests/system/test_router_advert.py \
+	tests/system/test_trunk.py \
 	tests/system/wire.py \
 	tests/system/world.py \
 	tests/system/world_ipv6.py

@@ -12,12 +12,14 @@ agent_libhnv_la_SOURCES += \
 	agent/compile/compile-resolve.c \
 	agent/compile/compile-routes.c \
 	agent/compile/compile-source.c \
+	agent/compile/compile-trunks.c \
 	agent/compile/compile-tunnels.c \
 	agent/compile/compile.c \
 	agent/compile/compile.h \
 	agent/compile/drops.h \
 	agent/compile/pipeline.c \
 	agent/compile/pipeline.h \
+	agent/compile/port-vlans.c \
 	agent/compile/punt.c \
 	agent/compile/punt.h \
 	agent/compile/router-advert.c \

@@ -163,11 +163,11 @@ flood_to_guests(struct compile_ctx *cx, const struct rules_subnet *subnet)
     struct parts parts;
 
     parts_init(&parts, cx, TABLE_FLOOD_LOCAL, subnet);
-    for (size_t i = 0; i < cx->n_ports; i++) {
-        if (cx->ports[i].subnet == subnet) {
+    for (size_t i = 0; i < cx->n_vlans; i++) {
+        if (cx->vlans[i].subnet == subnet) {
             parts_add(&parts, "",
                       "set_field:%#"PRIx32"->"REG_OUT_PORT",resubmit(,%d),",
-                      cx->ports[i].iface->ofport, TABLE_DELIVER);
+                      cx->vlans[i].bound->iface->ofport, TABLE_DELIVER);
         }
     }
     parts_finish(&parts, "");

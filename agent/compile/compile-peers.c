@@ -59,19 +59,20 @@ claims_of_subnet(struct compile_ctx *cx, const struct rules_subnet *subnet)
 }
 
 static void
-claims_of_port(struct compile_ctx *cx, const struct bound_port *bound)
+claims_of_port(struct compile_ctx *cx, const struct port_vlan *vlan)
 {
+    const struct bound_port *bound = vlan->bound;
     uint64_t cookie = row_cookie(&bound->port->row);
     struct eth_addr mac = bound->iface->mac;
 
     plan_add(cx->plan, TABLE_CLAIM_OWNER, 100, cookie,
              plan_text(REG_VSID"=%#"PRIx32","REG_ENCAP"=%#x,"
-                       REG_MAC"=%#"PRIx64, bound->subnet->vsid, ENCAP_LOCAL,
+                       REG_MAC"=%#"PRIx64, vlan->subnet->vsid, ENCAP_LOCAL,
                        eth_addr_to_uint64(mac)),
              plan_text("set_field:%d->"REG_PEER, PEER_CLAIMS));
     plan_add(cx->plan, TABLE_DECAP, 200, cookie,
              plan_text(REG_VSID"=%#"PRIx32",dl_src="ETH_ADDR_FMT,
-                       bound->subnet->vsid, ETH_ADDR_ARGS(mac)),
+                       vlan->subnet->vsid, ETH_ADDR_ARGS(mac)),
              compile_drop(DROP_CLAIMS_LOCAL));
 }
 
@@ -82,10 +83,8 @@ compile_peers(struct compile_ctx *cx)
     for (size_t i = 0; i < cx->rules->n_subnets; i++) {
         claims_of_subnet(cx, &cx->rules->subnets[i]);
     }
-    for (size_t i = 0; i < cx->n_ports; i++) {
-        if (cx->ports[i].state == PORT_ACTIVE) {
-            claims_of_port(cx, &cx->ports[i]);
-        }
+    for (size_t i = 0; i < cx->n_vlans; i++) {
+        claims_of_port(cx, &cx->vlans[i]);
     }
     plan_add(cx->plan, TABLE_DECAP, 210, 0,
              plan_text(REG_PEER"=%d", PEER_CLAIMS),

@@ -14,6 +14,7 @@
 #include "compile/punt.h"
 #include "host/host-view.h"
 #include "model/rules.h"
+#include "packets.h"
 #include "plan/plan.h"
 #include "util.h"
 
@@ -22,6 +23,8 @@ struct compile_ctx {
     const struct host_view *host;
     const struct bound_port *ports;
     size_t n_ports;
+    const struct port_vlan *vlans;
+    size_t n_vlans;
     struct plan *plan;
 };
 
@@ -29,6 +32,21 @@ struct compile_ctx {
 #define ADD(CX, TABLE, PRIORITY, COOKIE, MATCH, ACTIONS)             \
     plan_add((CX)->plan, TABLE, PRIORITY, COOKIE, xstrdup(MATCH),    \
              xstrdup(ACTIONS))
+
+/* Says that a port gets no traffic, and why: a constant sentence. */
+void bound_port_block(struct bound_port *, const char *detail);
+
+/* Fills in 'vlans' of what has its 'ports', and blocks those that share their
+ * MAC with another in each of their subnets. */
+void compile_port_vlans(struct compiled *, const struct rules *);
+
+/* A frame's tag as bits 0 to 12 of "metadata" have it, and vlan_vid: zero if
+ * it has none. */
+static inline uint32_t
+port_vlan_tag(const struct port_vlan *vlan)
+{
+    return vlan->vlan ? VLAN_CFI | vlan->vlan : 0;
+}
 
 /* Match on whose packets the router sends into 'subnet', and for whom its
  * gateway is there: all of the network's; with the network's router switched
@@ -66,8 +84,9 @@ void compile_link_local_ping(struct compile_ctx *,
 /* Actions, for the caller to free, that drop a packet and count it. */
 char *compile_drop(enum drop_reason);
 
-void compile_ports(struct compile_ctx *);      /* ADMIT, LOCAL, DELIVER. */
+void compile_ports(struct compile_ctx *);      /* ADMIT, LOCAL. */
 void compile_source(struct compile_ctx *);     /* SOURCE, ..._OWNER. */
+void compile_trunks(struct compile_ctx *);     /* DELIVER, RETURN. */
 void compile_resolve(struct compile_ctx *);    /* RESOLVE, ARP_REPLY. */
 void compile_nd(struct compile_ctx *);         /* ND and all its kin. */
 void compile_routes(struct compile_ctx *);     /* ROUTE, ROUTED. */

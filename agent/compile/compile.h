@@ -9,6 +9,7 @@
  * Pure: no state, no files, no clock.  Every call starts from nothing, so
  * what comes out depends on what goes in and on nothing else. */
 
+#include <stdint.h>
 #include "util/diag.h"
 #include "openvswitch/types.h"
 #include "openvswitch/ofp-port.h"
@@ -32,16 +33,26 @@ enum port_state {
 struct bound_port {
     const struct rules_port *port;
     const struct host_port *iface;      /* NULL if there is none. */
-    const struct rules_subnet *subnet;  /* NULL unless PORT_ACTIVE. */
     enum port_state state;
     const char *reason;         /* Constant word, for PORT_BLOCKED. */
     const char *detail;         /* Constant sentence, or NULL. */
+};
+
+/* A subnet that an active port is in, by its untagged traffic or by a VLAN.
+ * A port is in a subnet at most once. */
+struct port_vlan {
+    struct bound_port *bound;
+    const struct rules_subnet *subnet;
+    uint16_t vlan;              /* 0: untagged. */
 };
 
 struct compiled {
     struct plan *plan;          /* Sorted. */
     struct bound_port *ports;   /* One per port in the rules, same order. */
     size_t n_ports;
+    struct port_vlan *vlans;    /* Of active ports, by port, then by VLAN;
+                                 * each of these ports has at least one. */
+    size_t n_vlans;
     struct diag_set diags;      /* Faults seen only with the host in view. */
 };
 

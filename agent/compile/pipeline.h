@@ -91,6 +91,10 @@ enum pipeline_table {
 #define REG_MAC      "xreg4"    /* Found: MAC, in the low 48 bits; zero if
                                  * nothing was found. */
 
+/* The metadata field, by bits; zero when a packet enters. */
+#define META_VLAN    "metadata[0..11]"  /* VLAN of the guest's packet; bit 12
+                                         * is set if it had a tag at all. */
+
 /* Register numbers for code that builds matches without text. */
 enum pipeline_reg {
     REG_IDX_VSID = 0,

@@ -27,6 +27,7 @@ agent_libhnv_la_SOURCES += \
 	agent/model/resolve-ports.c \
 	agent/model/resolve-slaac.c \
 	agent/model/resolve-subnets.c \
+	agent/model/resolve-vlans.c \
 	agent/model/resolve.c \
 	agent/model/resolve.h \
 	agent/model/row-store.c \

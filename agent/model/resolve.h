@@ -20,6 +20,7 @@
 struct draft_network;
 struct locators;
 struct rules;
+struct rules_port;
 struct rules_prefix;
 
 /* Makes the rules, for the caller to destroy, and fills 'diags'.
@@ -59,6 +60,11 @@ void resolve_flood(struct resolver *);
 void resolve_slaac(struct resolver *);
 void resolve_migrations(struct resolver *);
 void resolve_ports(struct resolver *);
+
+/* Fills in what 'port' has of its row's vlan_bindings: subnets, VLANs, and
+ * whether it is at fault. */
+void resolve_vlans(struct resolver *, const struct stored_row *,
+                   struct rules_port *port);
 
 struct draft_subnet *resolver_find_draft(const struct resolver *,
                                          const struct uuid *logical_switch);

@@ -28,6 +28,7 @@ rules_destroy(struct rules *rules)
     }
     for (size_t i = 0; i < rules->n_ports; i++) {
         free(rules->ports[i].name);
+        free(rules->ports[i].trunks);
     }
     free(rules->subnets);
     free(rules->ports);
@@ -141,13 +142,29 @@ rules_subnet_equal(const struct rules_subnet *a, const struct rules_subnet *b)
 }
 
 static bool
+trunks_equal(const struct rules_port *a, const struct rules_port *b)
+{
+    if (a->n_trunks != b->n_trunks) {
+        return false;
+    }
+    for (size_t i = 0; i < a->n_trunks; i++) {
+        if (a->trunks[i].vlan != b->trunks[i].vlan
+            || a->trunks[i].vsid != b->trunks[i].vsid) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
 rules_port_equal(const struct rules_port *a, const struct rules_port *b)
 {
     return uuid_equals(&a->row, &b->row)
            && !strcmp(a->name, b->name)
            && a->fault == b->fault
            && a->vsid == b->vsid
-           && a->allow_spoof == b->allow_spoof;
+           && a->allow_spoof == b->allow_spoof
+           && trunks_equal(a, b);
 }
 
 bool

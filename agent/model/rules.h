@@ -66,8 +66,15 @@ struct rules_subnet {
 enum rules_port_fault {
     RULES_PORT_OK,
     RULES_PORT_BAD_NAME,        /* No name, or another port's. */
-    RULES_PORT_UNBOUND,         /* vlan_bindings has no key 0. */
-    RULES_PORT_BAD_SUBNET,      /* Its subnet is set aside or in no network. */
+    RULES_PORT_UNBOUND,         /* vlan_bindings is empty. */
+    RULES_PORT_BAD_SUBNET,      /* All its subnets are set aside or in no
+                                 * network. */
+};
+
+/* A VLAN of a port, 1 to 4094, and the subnet of what is tagged with it. */
+struct rules_trunk {
+    uint16_t vlan;
+    uint32_t vsid;
 };
 
 /* A vNIC's port profile: a Physical_Port row. */
@@ -76,7 +83,11 @@ struct rules_port {
     char *name;                 /* As addr_guid_normalize() writes it; with
                                  * RULES_PORT_BAD_NAME as it is. */
     enum rules_port_fault fault;
-    uint32_t vsid;              /* Subnet of untagged traffic; 0 if 'fault'. */
+    uint32_t vsid;              /* Subnet of untagged traffic; 0 if it has
+                                 * none that can be used. */
+    struct rules_trunk *trunks; /* In ascending order of VLANs; no subnet
+                                 * twice, nor that of untagged traffic. */
+    size_t n_trunks;            /* 0, and 'vsid' 0, with any 'fault'. */
     bool allow_spoof;           /* May send from any address. */
 };
 

@@ -32,6 +32,7 @@ static const char *const code_names[N_DIAG_CODES] = {
     [DIAG_PORT_NAME] = "PortName",
     [DIAG_OTHER_CONFIG] = "OtherConfig",
     [DIAG_OTHER_HOST] = "OtherHost",
+    [DIAG_VLAN_BINDING] = "VlanBinding",
 };
 
 const char *

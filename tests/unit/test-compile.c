@@ -475,6 +475,42 @@ START_TEST(two_ports_with_one_mac_are_both_blocked)
 }
 END_TEST
 
+/* vif1 is in the first subnet untagged and in the second by VLAN 10; vif2,
+ * with the same MAC, in the second alone. */
+START_TEST(a_mac_shared_in_one_vlan_sets_that_vlan_aside)
+{
+    struct rules_trunk trunks[] = { { .vlan = 10, .vsid = 5002 } };
+    struct rules_port ports[] = {
+        { .name = CONST_CAST(char *, "p1"), .vsid = 5001,
+          .trunks = trunks, .n_trunks = 1 },
+        { .name = CONST_CAST(char *, "p2"), .vsid = 5002,
+          .row.parts[0] = 2 },
+    };
+    struct fixture f;
+
+    fixture_init(&f);
+    f.rules.ports = ports;
+    add_iface(&f, "p1", "vif1", OFP_PORT_C(1));
+    f.rules.n_ports = 1;
+    run(&f);
+    ck_assert_uint_eq(f.compiled->n_vlans, 2);
+    ck_assert_int_eq(count(&f, TABLE_ADMIT, "dl_vlan=10", "pop_vlan"), 1);
+    ck_assert_int_eq(count(&f, TABLE_FLOOD_LOCAL, "reg0=0x138a", "0x1->"), 1);
+
+    add_iface(&f, "p2", "vif2", OFP_PORT_C(2));
+    f.rules.n_ports = 2;
+    run(&f);
+    ck_assert_int_eq(f.compiled->ports[0].state, PORT_ACTIVE);
+    ck_assert_int_eq(f.compiled->ports[1].state, PORT_BLOCKED);
+    ck_assert_uint_eq(f.compiled->n_vlans, 1);
+    ck_assert_uint_eq(diag_set_count(&f.compiled->diags), 2);
+    ck_assert_int_eq(count(&f, TABLE_ADMIT, "in_port=1,", ""), 1);
+    ck_assert_int_eq(count(&f, TABLE_ADMIT, "dl_vlan", ""), 0);
+    ck_assert_int_eq(count(&f, TABLE_FLOOD_LOCAL, "reg0=0x138a", ""), 0);
+    fixture_uninit(&f);
+}
+END_TEST
+
 START_TEST(a_port_with_the_routers_mac_is_blocked)
 {
     struct fixture f;
@@ -510,6 +546,7 @@ main(void)
     tcase_add_test(tc, a_missing_tunnel_port_leaves_the_other_at_work);
     tcase_add_test(tc, a_broadcast_to_many_hosts_takes_several_flows);
     tcase_add_test(tc, two_ports_with_one_mac_are_both_blocked);
+    tcase_add_test(tc, a_mac_shared_in_one_vlan_sets_that_vlan_aside);
     tcase_add_test(tc, a_port_with_the_routers_mac_is_blocked);
     suite_add_tcase(suite, tc);
     return unit_run(suite);

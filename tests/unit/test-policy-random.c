@@ -108,11 +108,15 @@ struct n_router {
     uint64_t arrivals[MAX_BINDINGS];
     size_t n;
 };
+
+/* Keys of vlan_bindings, in ascending order. */
+static const int64_t vlans[] = { 0, 1, 4094, 4095 };
+#define N_VLANS ARRAY_SIZE(vlans)
+
 struct n_port {
     uint64_t arrival;
     const char *name;
-    int64_t vlan;               /* -1: no binding. */
-    int target;
+    int targets[N_VLANS];       /* By index in 'vlans'; -1: no binding. */
 };
 struct n_mcast {
     uint64_t arrival;
@@ -174,15 +178,21 @@ static void
 feed_n_port(struct feed *f, const struct world *w, int n)
 {
     const struct n_port *port = &w->ports[n];
-    struct row_binding binding = {
-        .number = port->vlan,
-        .target = row_id(ROW_LOGICAL_SWITCH, port->target),
-    };
+    struct row_binding bindings[N_VLANS];
+    size_t n_bindings = 0;
 
+    for (int i = N_VLANS - 1; i >= 0; i--) {
+        if (port->targets[i] >= 0) {
+            bindings[n_bindings++] = (struct row_binding) {
+                .number = vlans[i],
+                .target = row_id(ROW_LOGICAL_SWITCH, port->targets[i]),
+            };
+        }
+    }
     feed_row(f, ROW_PHYSICAL_PORT, n, (struct row) {
         .physical_port = {
-            .name = port->name, .vlan_bindings = &binding,
-            .n_vlan_bindings = port->vlan >= 0,
+            .name = port->name, .vlan_bindings = bindings,
+            .n_vlan_bindings = n_bindings,
         },
     });
 }
@@ -400,9 +410,10 @@ change_port(struct n_port *port)
     if (!old || !random_range(3)) {
         port->name = PICK(port_texts);
     }
-    port->vlan = (int) random_range(5) - 1;
-    port->vlan = port->vlan > 1 ? 0 : port->vlan;
-    port->target = random_range(N_SWITCHES);
+    for (size_t i = 0; i < N_VLANS; i++) {
+        port->targets[i] = (random_range(i ? 3 : 2)
+                            ? -1 : (int) random_range(N_SWITCHES));
+    }
     return !old || strcmp(old, port->name);
 }
 
@@ -850,6 +861,28 @@ work_out_subnets(struct outcome *o)
     }
 }
 
+/* Whether the binding of number 'i' holds: to a subnet that is one, and in
+ * which the port is not by a lower key; if not, the complaint. */
+static bool
+binding_holds(const struct outcome *o, const struct n_port *port, size_t i,
+              enum diag_code *code)
+{
+    *code = DIAG_VLAN_BINDING;
+    if (vlans[i] > 4094) {
+        return false;
+    }
+    if (o->router_of[port->targets[i]] < 0) {
+        *code = DIAG_PORT_SUBNET_UNUSABLE;
+        return false;
+    }
+    for (size_t j = 0; j < i; j++) {
+        if (port->targets[j] == port->targets[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void
 work_out_ports(struct outcome *o)
 {
@@ -868,9 +901,12 @@ work_out_ports(struct outcome *o)
             continue;
         }
         n_seen++;
-        if (!port->vlan && o->router_of[port->target] < 0) {
-            must_complain(o, ROW_PHYSICAL_PORT, n, "vlan_bindings",
-                          DIAG_PORT_SUBNET_UNUSABLE);
+        for (size_t i = 0; i < N_VLANS; i++) {
+            enum diag_code code;
+
+            if (port->targets[i] >= 0 && !binding_holds(o, port, i, &code)) {
+                must_complain(o, ROW_PHYSICAL_PORT, n, "vlan_bindings", code);
+            }
         }
     }
 }
@@ -1183,6 +1219,41 @@ compare_subnets(const struct outcome *o, const struct rules *rules)
 }
 
 static void
+compare_vlans(const struct outcome *o, const struct rules_port *port,
+              const struct n_port *want)
+{
+    bool any_binding = false;
+    uint32_t vsid = 0;
+    size_t n = 0;
+
+    for (size_t i = 0; i < N_VLANS; i++) {
+        enum diag_code code;
+
+        if (want->targets[i] < 0) {
+            continue;
+        }
+        any_binding = true;
+        if (!binding_holds(o, want, i, &code)) {
+            continue;
+        }
+        if (!vlans[i]) {
+            vsid = o->w->switches[want->targets[i]].vsid;
+            continue;
+        }
+        ck_assert_uint_lt(n, port->n_trunks);
+        ck_assert_uint_eq(port->trunks[n].vlan, vlans[i]);
+        ck_assert_uint_eq(port->trunks[n].vsid,
+                          o->w->switches[want->targets[i]].vsid);
+        n++;
+    }
+    ck_assert_uint_eq(port->vsid, vsid);
+    ck_assert_uint_eq(port->n_trunks, n);
+    ck_assert_int_eq(port->fault,
+                     !any_binding ? RULES_PORT_UNBOUND
+                     : !vsid && !n ? RULES_PORT_BAD_SUBNET : RULES_PORT_OK);
+}
+
+static void
 compare_ports(const struct outcome *o, const struct rules *rules)
 {
     size_t n_ports = 0;
@@ -1195,7 +1266,6 @@ compare_ports(const struct outcome *o, const struct rules *rules)
     for (size_t i = 0; i < rules->n_ports; i++) {
         const struct rules_port *port = &rules->ports[i];
         const struct n_port *want = &o->w->ports[port->row.parts[1]];
-        int router = o->router_of[want->target];
 
         ck_assert(want->arrival);
         if (diag_set_find(&o->diags, &port->row, "name", DIAG_PORT_NAME)) {
@@ -1205,12 +1275,7 @@ compare_ports(const struct outcome *o, const struct rules *rules)
         }
         ck_assert(strcmp(last, port->name) < 0);
         last = port->name;
-        ck_assert_int_eq(port->fault,
-                         want->vlan ? RULES_PORT_UNBOUND
-                         : router < 0 ? RULES_PORT_BAD_SUBNET
-                         : RULES_PORT_OK);
-        ck_assert_uint_eq(port->vsid, want->vlan || router < 0 ? 0
-                          : o->w->switches[want->target].vsid);
+        compare_vlans(o, port, want);
     }
 }
 
