@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include "model/diag-report.h"
+#include "model/guests.h"
 #include "model/locators.h"
 #include "model/mappings.h"
 #include "model/resolve.h"
@@ -219,7 +220,7 @@ policy_settle(struct policy *policy, const struct policy_sink *sink)
 
     settle_locators(policy, sink);
     mappings_settle(&policy->mappings, sink);
-    return changed;
+    return guests_settle(&policy->mappings) || changed;
 }
 
 /* Reading. */

@@ -38,6 +38,7 @@ resolve(const struct row_store *rows, const struct locators *locators,
     resolve_host(&r);
     resolve_subnets(&r);
     resolve_flood(&r);
+    resolve_replication(&r);
     resolve_slaac(&r);
     resolve_migrations(&r);
     resolve_ports(&r);

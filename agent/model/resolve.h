@@ -8,8 +8,8 @@
  * Every call starts from nothing: what comes out depends on the rows and the
  * order in which they arrived, not on what was resolved before.  One file per
  * kind of policy, each of which reads the rows of its tables and fills in its
- * part of the rules, in this order: host (PAs), subnets, flooding, SLAAC,
- * migrations, ports. */
+ * part of the rules, in this order: host (PAs), subnets, flooding,
+ * replication, SLAAC, migrations, ports. */
 
 #include "model/row-store.h"
 #include "openvswitch/compiler.h"
@@ -57,6 +57,7 @@ struct resolver {
 void resolve_host(struct resolver *);
 void resolve_subnets(struct resolver *);
 void resolve_flood(struct resolver *);
+void resolve_replication(struct resolver *);
 void resolve_slaac(struct resolver *);
 void resolve_migrations(struct resolver *);
 void resolve_ports(struct resolver *);

@@ -15,6 +15,7 @@ rules_subnet_uninit(struct rules_subnet *subnet)
     free(subnet->prefixes);
     free(subnet->flood);
     free(subnet->migrations);
+    free(subnet->guests);
 }
 
 void
@@ -138,7 +139,33 @@ rules_subnet_equal(const struct rules_subnet *a, const struct rules_subnet *b)
            && rules_prefixes_equal(a, b)
            && flood_equal(a, b)
            && a->slaac == b->slaac
-           && migrations_equal(a, b);
+           && migrations_equal(a, b)
+           && a->replication == b->replication
+           && addr_equal(&a->group_pa, &b->group_pa);
+}
+
+static bool
+guest_equal(const struct rules_guest *a, const struct rules_guest *b)
+{
+    return !memcmp(&a->mac, &b->mac, sizeof a->mac)
+           && a->ca4 == b->ca4
+           && addr_equal(&a->ca6, &b->ca6)
+           && space_where_equal(&a->where, &b->where);
+}
+
+bool
+rules_guests_equal(const struct rules_guest *a, size_t n_a,
+                   const struct rules_guest *b, size_t n_b)
+{
+    if (n_a != n_b) {
+        return false;
+    }
+    for (size_t i = 0; i < n_a; i++) {
+        if (!guest_equal(&a[i], &b[i])) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool

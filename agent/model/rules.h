@@ -43,6 +43,22 @@ struct rules_migration {
                                  * names none, being this host. */
 };
 
+/* How broadcasts and multicasts reach a subnet's guests. */
+enum rules_replication {
+    RULES_PER_PA,               /* A copy to each PA of 'flood', whose host
+                                 * gives it to its guests. */
+    RULES_PER_VM,               /* A copy made out to each of 'guests'. */
+    RULES_MULTICAST,            /* A copy to 'group_pa'. */
+};
+
+/* A guest by its MAC, with one address of each family. */
+struct rules_guest {
+    struct eth_addr mac;
+    ovs_be32 ca4;               /* Lowest of its CAs; zero if it has none. */
+    struct in6_addr ca6;        /* Likewise. */
+    struct space_where where;
+};
+
 /* A virtual subnet: a Logical_Switch that is bound in a Logical_Router. */
 struct rules_subnet {
     struct uuid row;            /* Logical_Switch. */
@@ -60,6 +76,14 @@ struct rules_subnet {
                                  * the IPv6 prefixes. */
     struct rules_migration *migrations; /* In ascending order of CA. */
     size_t n_migrations;
+    enum rules_replication replication;
+    struct in6_addr group_pa;   /* With RULES_MULTICAST, else zero. */
+
+    /* With RULES_PER_VM, from its mappings: those that have a space entry, by
+     * MAC in ascending order.  Empty as resolve() makes the rules; part of
+     * them as policy_rules() gives them. */
+    struct rules_guest *guests;
+    size_t n_guests;
 };
 
 /* Why a port gets no traffic. */
@@ -108,9 +132,12 @@ const struct rules_subnet *rules_find_subnet(const struct rules *,
                                              uint32_t vsid);
 bool rules_owns_pa(const struct rules *, const struct in6_addr *pa);
 
-/* Comparison: all there is; the PAs alone; one subnet's prefixes alone. */
+/* Comparison: all there is but for guests; the PAs alone; guests alone; one
+ * subnet's prefixes alone. */
 bool rules_equal(const struct rules *, const struct rules *);
 bool rules_pas_equal(const struct rules *, const struct rules *);
+bool rules_guests_equal(const struct rules_guest *a, size_t n_a,
+                        const struct rules_guest *b, size_t n_b);
 bool rules_prefixes_equal(const struct rules_subnet *,
                           const struct rules_subnet *);
 

@@ -95,10 +95,39 @@ struct n_set {
     struct uuid locators[3];
     size_t n;
 };
+
+/* Of other_config, and what to make of them; the first is no such key. */
+static const struct {
+    const char *text;
+    bool ok;
+    enum rules_replication mode;
+} replications[] = {
+    { NULL, true, RULES_PER_PA },
+    { "per_pa", true, RULES_PER_PA },
+    { "per_vm", true, RULES_PER_VM },
+    { "per_vm", true, RULES_PER_VM },
+    { "multicast", true, RULES_MULTICAST },
+    { "per vm", false, RULES_PER_PA },
+};
+static const struct {
+    const char *text;
+    bool ok;
+} groups[] = {
+    { NULL, false },
+    { "239.1.2.3", true },
+    { "ff0e::77", true },
+    { "224.0.0.251", false },
+    { "10.1.2.3", false },
+    { "fd00::1", false },
+    { "group", false },
+};
+
 struct n_switch {
     uint64_t arrival;
     const char *name;
     int64_t vsid;
+    size_t replication;         /* Index in 'replications'. */
+    size_t group;               /* Index in 'groups'. */
 };
 struct n_router {
     uint64_t arrival;
@@ -175,6 +204,32 @@ feed_n_router(struct feed *f, const struct world *w, int n,
 }
 
 static void
+feed_n_switch(struct feed *f, const struct world *w, int n)
+{
+    const struct n_switch *ls = &w->switches[n];
+    struct row_pair pairs[2];
+    size_t n_pairs = 0;
+
+    if (groups[ls->group].text) {
+        pairs[n_pairs++] = (struct row_pair) {
+            "group_pa", groups[ls->group].text,
+        };
+    }
+    if (replications[ls->replication].text) {
+        pairs[n_pairs++] = (struct row_pair) {
+            "replication", replications[ls->replication].text,
+        };
+    }
+    feed_row(f, ROW_LOGICAL_SWITCH, n, (struct row) {
+        .logical_switch = {
+            .name = ls->name, .description = "",
+            .has_tunnel_key = ls->vsid != 0, .tunnel_key = ls->vsid,
+            .other_config = { pairs, n_pairs },
+        },
+    });
+}
+
+static void
 feed_n_port(struct feed *f, const struct world *w, int n)
 {
     const struct n_port *port = &w->ports[n];
@@ -213,7 +268,7 @@ feed_n_row(struct feed *f, const struct world *w, enum row_table table, int n)
         feed_locator_set(f, n, w->sets[n].locators, w->sets[n].n);
         break;
     case ROW_LOGICAL_SWITCH:
-        feed_switch(f, n, w->switches[n].name, w->switches[n].vsid);
+        feed_n_switch(f, w, n);
         break;
     case ROW_LOGICAL_ROUTER:
         feed_n_router(f, w, n, UINT64_MAX);
@@ -317,6 +372,8 @@ change_switch(struct n_switch *ls)
         ls->vsid = PICK(vsids);
     }
     ls->name = PICK(name_texts);
+    ls->replication = random_range(ARRAY_SIZE(replications));
+    ls->group = random_range(ARRAY_SIZE(groups));
     return old != ls->vsid;
 }
 
@@ -883,6 +940,30 @@ binding_holds(const struct outcome *o, const struct n_port *port, size_t i,
     return true;
 }
 
+static enum rules_replication
+replication_of(const struct n_switch *ls)
+{
+    enum rules_replication mode = replications[ls->replication].mode;
+
+    return (mode == RULES_MULTICAST && !groups[ls->group].ok
+            ? RULES_PER_PA : mode);
+}
+
+static void
+work_out_replication(struct outcome *o)
+{
+    for (int n = 0; n < N_SWITCHES; n++) {
+        const struct n_switch *ls = &o->w->switches[n];
+
+        if (o->router_of[n] >= 0
+            && (!replications[ls->replication].ok
+                || replication_of(ls) != replications[ls->replication].mode)) {
+            must_complain(o, ROW_LOGICAL_SWITCH, n, "other_config",
+                          DIAG_OTHER_CONFIG);
+        }
+    }
+}
+
 static void
 work_out_ports(struct outcome *o)
 {
@@ -1045,6 +1126,7 @@ work_out(struct outcome *o, const struct world *w)
     work_out_locators(o);
     work_out_vsids(o);
     work_out_subnets(o);
+    work_out_replication(o);
     work_out_ports(o);
     work_out_mappings(o);
 }
@@ -1193,6 +1275,60 @@ compare_flood(const struct outcome *o, int n,
 }
 
 static void
+compare_guest(const struct outcome *o, int n, const struct rules_guest *guest)
+{
+    struct in6_addr ca4 = IN6ADDR_ANY_INIT, ca6 = IN6ADDR_ANY_INIT;
+    const struct n_placed *first = NULL;
+
+    for (size_t i = 0; i < o->n_placed; i++) {
+        const struct n_placed *p = &o->placed[i];
+
+        if (p->m->target != n || memcmp(&p->mac, &guest->mac, 6)) {
+            continue;
+        }
+        if (!first) {
+            first = p;
+        }
+        if (p->m->ca[0]) {
+            struct in6_addr *lowest = addr_is_ipv4(&p->ca) ? &ca4 : &ca6;
+
+            if (addr_equal(lowest, &in6addr_any)
+                || addr_compare(&p->ca, lowest) < 0) {
+                *lowest = p->ca;
+            }
+        }
+    }
+    ck_assert_ptr_nonnull(first);
+    ck_assert(space_where_equal(&guest->where, &first->where));
+    ck_assert_uint_eq(guest->ca4, addr_equal(&ca4, &in6addr_any)
+                      ? 0 : addr_to_ipv4(&ca4));
+    ck_assert(addr_equal(&guest->ca6, &ca6));
+}
+
+/* Each MAC once, in order, and no MAC of a mapping that holds is missing. */
+static void
+compare_guests(const struct outcome *o, int n,
+               const struct rules_subnet *subnet)
+{
+    size_t n_guests = 0;
+
+    if (subnet->replication == RULES_PER_VM) {
+        for (size_t i = 0; i < o->n_placed; i++) {
+            const struct n_placed *p = &o->placed[i];
+
+            n_guests += (p->m->target == n
+                         && find_placed(o, p, false) == p);
+        }
+    }
+    ck_assert_uint_eq(subnet->n_guests, n_guests);
+    for (size_t i = 0; i < n_guests; i++) {
+        ck_assert(!i || memcmp(&subnet->guests[i - 1].mac,
+                               &subnet->guests[i].mac, 6) < 0);
+        compare_guest(o, n, &subnet->guests[i]);
+    }
+}
+
+static void
 compare_subnets(const struct outcome *o, const struct rules *rules)
 {
     size_t n_subnets = 0;
@@ -1214,6 +1350,8 @@ compare_subnets(const struct outcome *o, const struct rules *rules)
         ck_assert_uint_eq(subnet->domain, lowest_vsid(o, o->router_of[n]));
         compare_prefixes(o, n, subnet);
         compare_flood(o, n, subnet);
+        ck_assert_int_eq(subnet->replication, replication_of(ls));
+        compare_guests(o, n, subnet);
     }
     ck_assert_uint_eq(n_subnets, rules->n_subnets);
 }
