@@ -30,6 +30,7 @@ SCENARIOS = \
 	tests/scenarios/moved/result.want \
 	tests/scenarios/one-host/result.want \
 	tests/scenarios/overlap/result.want \
+	tests/scenarios/per-vm/result.want \
 	tests/scenarios/routed/result.want \
 	tests/scenarios/router-off/result.want \
 	tests/scenarios/same-addresses/result.want \
@@ -60,6 +61,9 @@ EXTRA_DIST += \
 	tests/scenarios/overlap/order-matters \
 	tests/scenarios/overlap/policy-1.json \
 	tests/scenarios/overlap/policy-2.json \
+	tests/scenarios/per-vm/about.txt \
+	tests/scenarios/per-vm/host.txt \
+	tests/scenarios/per-vm/policy.json \
 	tests/scenarios/routed/about.txt \
 	tests/scenarios/routed/host.txt \
 	tests/scenarios/routed/policy.json \
@@ -126,6 +130,7 @@ EXTRA_DIST += \
 	tests/system/test_ovsdb_clients.py \
 	tests/system/test_ovsdb_kill.py \
 	tests/system/test_punt.py \
+	tests/system/test_replication.py \
 	tests/system/test_restart.py \
 	tests/system/test_router_advert.py \
 	tests/system/test_trunk.py \

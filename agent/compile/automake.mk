@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 
 agent_libhnv_la_SOURCES += \
+	agent/compile/compile-copies.c \
 	agent/compile/compile-drops.c \
 	agent/compile/compile-flood.c \
+	agent/compile/compile-groups.c \
 	agent/compile/compile-migrations.c \
 	agent/compile/compile-nd.c \
 	agent/compile/compile-peers.c \
@@ -17,6 +19,8 @@ agent_libhnv_la_SOURCES += \
 	agent/compile/compile.c \
 	agent/compile/compile.h \
 	agent/compile/drops.h \
+	agent/compile/parts.c \
+	agent/compile/parts.h \
 	agent/compile/pipeline.c \
 	agent/compile/pipeline.h \
 	agent/compile/port-vlans.c \

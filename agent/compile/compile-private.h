@@ -40,6 +40,18 @@ void bound_port_block(struct bound_port *, const char *detail);
  * MAC with another in each of their subnets. */
 void compile_port_vlans(struct compiled *, const struct rules *);
 
+/* True if 'subnet' replicates to a group of PAs, in fact. */
+static inline bool
+replicates_to_group(const struct rules_subnet *subnet,
+                    const struct host_view *host)
+{
+    return subnet->replication == RULES_MULTICAST && !host->userspace;
+}
+
+/* Fills in 'groups', and complains where there cannot be one. */
+void compile_groups(struct compiled *, const struct rules *,
+                    const struct host_view *);
+
 /* A frame's tag as bits 0 to 12 of "metadata" have it, and vlan_vid: zero if
  * it has none. */
 static inline uint32_t
@@ -91,6 +103,10 @@ void compile_resolve(struct compile_ctx *);    /* RESOLVE, ARP_REPLY. */
 void compile_nd(struct compile_ctx *);         /* ND and all its kin. */
 void compile_routes(struct compile_ctx *);     /* ROUTE, ROUTED. */
 void compile_flood(struct compile_ctx *);      /* FLOOD, FLOOD_LOCAL. */
+void compile_copies(struct compile_ctx *,      /* FLOOD, COPY..., of one. */
+                    const struct rules_subnet *);
+void compile_copies_of_all(struct compile_ctx *);   /* COPY_IP. */
+void compile_echoes(struct compile_ctx *);     /* ADMIT, of groups. */
 void compile_tunnels(struct compile_ctx *);    /* DECAP, FORWARD, ENCAP. */
 void compile_peers(struct compile_ctx *);      /* PEER_GATE, CLAIM. */
 void compile_migrations(struct compile_ctx *); /* FORWARD. */

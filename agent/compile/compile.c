@@ -30,6 +30,7 @@ compile(const struct rules *rules, const struct host_view *host)
     }
 
     compile_port_vlans(out, rules);
+    compile_groups(out, rules, host);
 
     out->plan = plan_create();
     struct compile_ctx cx = {
@@ -66,6 +67,7 @@ compiled_destroy(struct compiled *compiled)
         plan_destroy(compiled->plan);
         free(compiled->ports);
         free(compiled->vlans);
+        free(compiled->groups);
         diag_set_uninit(&compiled->diags);
         free(compiled);
     }

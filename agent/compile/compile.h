@@ -9,6 +9,7 @@
  * Pure: no state, no files, no clock.  Every call starts from nothing, so
  * what comes out depends on what goes in and on nothing else. */
 
+#include <netinet/in.h>
 #include <stdint.h>
 #include "util/diag.h"
 #include "openvswitch/types.h"
@@ -53,6 +54,9 @@ struct compiled {
     struct port_vlan *vlans;    /* Of active ports, by port, then by VLAN;
                                  * each of these ports has at least one. */
     size_t n_vlans;
+    struct in6_addr *groups;    /* That subnets replicate to: for the host to
+                                 * be a member of.  Ascending, each once. */
+    size_t n_groups;
     struct diag_set diags;      /* Faults seen only with the host in view. */
 };
 

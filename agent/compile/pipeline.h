@@ -59,6 +59,8 @@ enum pipeline_table {
     TABLE_ND_ANSWER   = 53,     /* Its flags; output. */
     TABLE_FLOOD       = 60,     /* A copy to each PA of the subnet. */
     TABLE_FLOOD_LOCAL = 62,     /* A copy to each local guest of it. */
+    TABLE_COPY_IP     = 63,     /* A copy to each guest: MAC and address. */
+    TABLE_COPY        = 64,     /* A copy to each guest: MAC alone. */
     TABLE_FORWARD     = 70,     /* This host, or which encapsulation. */
     TABLE_LOCAL       = 80,     /* VSID, MAC -> local port. */
     TABLE_DELIVER     = 90,     /* Output to a local port. */

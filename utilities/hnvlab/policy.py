@@ -46,6 +46,7 @@ class Subnet:
     10.1.1.254/24, gives the gateway's address."""
     vsid: int
     prefix: str
+    other_config: Dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,9 @@ class Policy:
             tables["Logical_Switch"][switch_uuid(subnet.vsid)] = {
                 "name": guid("subnet", subnet.vsid),
                 "description": network.rdid, "tunnel_key": subnet.vsid,
-                "other_config": ["map", self._migrations(subnet.vsid)]}
+                "other_config": ["map", sorted([
+                    *map(list, subnet.other_config.items()),
+                    *self._migrations(subnet.vsid)])]}
             self._add_flooding(tables, subnet.vsid)
         tables["Logical_Router"][row_uuid("router", network.name)] = {
             "name": network.rdid, "description": network.name,
