@@ -10,6 +10,7 @@
 #include "compile/pipeline.h"
 #include "db/db.h"
 #include "drop-counters.h"
+#include "host/groups.h"
 #include "host/host.h"
 #include "lockfile.h"
 #include "make-dirs.h"
@@ -52,6 +53,7 @@ struct agent {
     struct host *host;
     struct policy *policy;
     struct switch_link *link;
+    struct groups *groups;
 
     unsigned int host_seqno;    /* Of the view last compiled. */
     bool compiled;              /* At least once. */
@@ -136,6 +138,7 @@ agent_create(const struct options *options)
         .aux = agent,
     });
     switch_set_punt_cb(agent->link, agent_take_punt, agent);
+    agent->groups = groups_create();
     diag_set_init(&agent->compile_diags);
     sset_init(&agent->remotes);
     return agent;
@@ -146,6 +149,7 @@ agent_destroy(struct agent *agent)
 {
     if (agent) {
         switch_destroy(agent->link);
+        groups_destroy(agent->groups);
         db_server_destroy(agent->db);
         policy_destroy(agent->policy);
         host_destroy(agent->host);
@@ -254,6 +258,7 @@ agent_run(struct agent *agent)
         agent->settled = false;
         switch_run(agent->link);
     }
+    groups_run(agent->groups);
     db_server_flush(agent->db);
 }
 
@@ -274,6 +279,7 @@ agent_wait(struct agent *agent)
     if (agent->settled) {
         router_adverts_wait(&agent->router_adverts);
     }
+    groups_wait(agent->groups);
     switch_wait(agent->link);
 }
 
@@ -456,6 +462,9 @@ agent_compile(struct agent *agent)
         db_server_set_port_status(agent->db, &bound->port->row, &status);
         smap_destroy(&status);
     }
+    groups_set(agent->groups, compiled->groups, compiled->n_groups,
+               policy_rules(agent->policy)->pas,
+               policy_rules(agent->policy)->n_pas);
     agent_update_diags(agent, &compiled->diags);
     compiled_destroy(compiled);
 

@@ -5,6 +5,7 @@ UNIT_TESTS = \
 	tests/unit/test-addr \
 	tests/unit/test-compile \
 	tests/unit/test-db \
+	tests/unit/test-groups \
 	tests/unit/test-host-view \
 	tests/unit/test-plan \
 	tests/unit/test-policy \
