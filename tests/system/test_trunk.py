@@ -107,8 +107,7 @@ def assert_untagged(world, outer, vsid):
 
 @pytest.mark.parametrize("guest, to", [
     ("b1", "10.1.2.21"), ("b2", "10.1.2.21"), ("a1", "10.1.1.21"),
-    ("a3", "10.1.1.21"), ("a1", "10.1.2.21"), ("b2", "10.1.1.21"),
-    ("a1", "10.1.1.22"), ("b1", "10.1.1.22")])
+    ("a3", "10.1.1.21"), ("a1", "10.1.1.22"), ("b1", "10.1.1.22")])
 def test_a_trunks_stack_answers_in_each_subnet(world, guest, to):
     world.ping_soon(guest, to)
     world.ping(guest, to, 3)
