@@ -264,7 +264,9 @@ static enum learner_verdict
 check(const struct feed *f, const char *ca, struct eth_addr mac,
       struct learner_place place)
 {
-    static const struct learner_port port = { 5001, guest, OFP_PORT_C(1) };
+    static const struct learner_port port = {
+        .vsid = 5001, .mac = guest, .ofport = OFP_PORT_C(1),
+    };
     const struct learner_facts facts = {
         f->policy, policy_rules(f->policy), &port, 1,
     };
@@ -562,7 +564,9 @@ take(struct learner *learner, struct learner_place place, struct dp_packet *p,
 
 START_TEST(policy_changes_forget)
 {
-    static const struct learner_port port = { 5001, guest, OFP_PORT_C(1) };
+    static const struct learner_port port = {
+        .vsid = 5001, .mac = guest, .ofport = OFP_PORT_C(1),
+    };
     struct heard h = { .n_entries = 0 };
     struct in6_addr unknown = addr("10.1.1.99");
     struct space_entry entry;
