@@ -71,6 +71,12 @@ resolve_mode(struct resolver *r, const struct stored_row *stored,
         && !resolve_group(&config, &subnet->group_pa)) {
         subnet->replication = RULES_PER_PA;
     }
+    if (subnet->replication == RULES_PER_VM && subnet->learning.enabled) {
+        other_config_complain(&config, "replication",
+                              "possible with other_config:learning, where no "
+                              "list has all guests");
+        subnet->replication = RULES_PER_PA;
+    }
 }
 
 void

@@ -656,6 +656,73 @@ START_TEST(a_mac_shared_in_one_vlan_sets_that_vlan_aside)
 }
 END_TEST
 
+/* vif1 is in both subnets, by VLAN 10 in the second. */
+static void
+fixture_init_trunk(struct fixture *f)
+{
+    static struct rules_trunk trunks[] = { { .vlan = 10, .vsid = 5002 } };
+
+    fixture_init(f);
+    f->ports[0].trunks = trunks;
+    f->ports[0].n_trunks = ARRAY_SIZE(trunks);
+    add_iface(f, "p1", "vif1", OFP_PORT_C(7));
+}
+
+START_TEST(a_trunk_learns_in_each_of_its_subnets)
+{
+    struct fixture f;
+
+    fixture_init_trunk(&f);
+    f.subnets[1].learning.enabled = true;
+    run(&f);
+    check_flows_parse(&f);
+    ck_assert_int_eq(count(&f, TABLE_LEARN_ARP, "in_port=7", "meter:7"), 1);
+    ck_assert_int_eq(count(&f, TABLE_UNKNOWN_MAC, "reg0=0x1389", ""), 0);
+    ck_assert_int_eq(count(&f, TABLE_UNKNOWN_MAC, "reg0=0x138a", ""), 1);
+
+    f.subnets[0].learning.enabled = true;
+    run(&f);
+    ck_assert_int_eq(count(&f, TABLE_LEARN_ARP, "in_port=7", "meter:7"), 1);
+    ck_assert_int_eq(count(&f, TABLE_LEARN_ND, "in_port=7", "meter:7"), 1);
+    ck_assert_int_eq(count(&f, TABLE_UNKNOWN_MAC, "reg0=0x1389", ""), 1);
+    ck_assert_int_eq(count(&f, TABLE_UNKNOWN_MAC, "reg0=0x138a", ""), 1);
+    fixture_uninit(&f);
+}
+END_TEST
+
+START_TEST(a_trunks_tag_says_whose_packet_is_too_long)
+{
+    struct fixture f;
+
+    fixture_init_trunk(&f);
+    add_pa(&f, 1500);
+    run(&f);
+    ck_assert_int_eq(count(&f, TABLE_TOO_LONG, "metadata=0/0x1fff,",
+                           "load:0x1389->reg10[8..31]"), 2);
+    ck_assert_int_eq(count(&f, TABLE_TOO_LONG, "metadata=0x100a/0x1fff,",
+                           "load:0x138a->reg10[8..31]"), 2);
+    fixture_uninit(&f);
+}
+END_TEST
+
+START_TEST(a_trunk_that_forwards_has_neighbors_in_each_subnet)
+{
+    struct fixture f;
+
+    fixture_init_trunk(&f);
+    f.ports[0].forwards = true;
+    run(&f);
+    ck_assert_int_eq(count(&f, TABLE_SOURCE_IP, "ip,in_port=7", ""), 1);
+    ck_assert_int_eq(count(&f, TABLE_SOURCE_IP,
+                           "arp,in_port=7,reg0=0x1389,arp_spa=10.1.1.0/24",
+                           "->reg2"), 1);
+    ck_assert_int_eq(count(&f, TABLE_SOURCE_IP,
+                           "arp,in_port=7,reg0=0x138a,arp_spa=10.1.2.0/24",
+                           "->reg2"), 1);
+    fixture_uninit(&f);
+}
+END_TEST
+
 START_TEST(a_port_with_the_routers_mac_is_blocked)
 {
     struct fixture f;
@@ -696,6 +763,9 @@ main(void)
     tcase_add_test(tc, a_group_gets_one_copy_by_each_encapsulation);
     tcase_add_test(tc, two_ports_with_one_mac_are_both_blocked);
     tcase_add_test(tc, a_mac_shared_in_one_vlan_sets_that_vlan_aside);
+    tcase_add_test(tc, a_trunk_learns_in_each_of_its_subnets);
+    tcase_add_test(tc, a_trunks_tag_says_whose_packet_is_too_long);
+    tcase_add_test(tc, a_trunk_that_forwards_has_neighbors_in_each_subnet);
     tcase_add_test(tc, a_port_with_the_routers_mac_is_blocked);
     suite_add_tcase(suite, tc);
     return unit_run(suite);

@@ -130,6 +130,7 @@ struct n_switch {
     int64_t vsid;
     size_t replication;         /* Index in 'replications'. */
     size_t group;               /* Index in 'groups'. */
+    bool learns;
 };
 struct n_router {
     uint64_t arrival;
@@ -215,13 +216,16 @@ static void
 feed_n_switch(struct feed *f, const struct world *w, int n)
 {
     const struct n_switch *ls = &w->switches[n];
-    struct row_pair pairs[2];
+    struct row_pair pairs[3];
     size_t n_pairs = 0;
 
     if (groups[ls->group].text) {
         pairs[n_pairs++] = (struct row_pair) {
             "group_pa", groups[ls->group].text,
         };
+    }
+    if (ls->learns) {
+        pairs[n_pairs++] = (struct row_pair) { "learning", "true" };
     }
     if (replications[ls->replication].text) {
         pairs[n_pairs++] = (struct row_pair) {
@@ -389,6 +393,7 @@ change_switch(struct n_switch *ls)
     ls->name = PICK(name_texts);
     ls->replication = random_range(ARRAY_SIZE(replications));
     ls->group = random_range(ARRAY_SIZE(groups));
+    ls->learns = !random_range(4);
     return old != ls->vsid;
 }
 
@@ -976,7 +981,8 @@ replication_of(const struct n_switch *ls)
 {
     enum rules_replication mode = replications[ls->replication].mode;
 
-    return (mode == RULES_MULTICAST && !groups[ls->group].ok
+    return ((mode == RULES_MULTICAST && !groups[ls->group].ok)
+            || (mode == RULES_PER_VM && ls->learns)
             ? RULES_PER_PA : mode);
 }
 
@@ -1477,6 +1483,7 @@ compare_subnets(const struct outcome *o, const struct rules *rules)
         compare_prefixes(o, n, subnet);
         compare_flood(o, n, subnet);
         ck_assert_int_eq(subnet->replication, replication_of(ls));
+        ck_assert(subnet->learning.enabled == ls->learns);
         compare_guests(o, n, subnet);
     }
     ck_assert_uint_eq(n_subnets, rules->n_subnets);
