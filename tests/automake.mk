@@ -158,6 +158,8 @@ EXTRA_DIST += \
 	tests/system/test_routing.py \
 	tests/system/test_router_advert.py \
 	tests/system/test_trunk.py \
+	tests/system/test_trunk_learning.py \
+	tests/system/trunk.py \
 	tests/system/wire.py \
 	tests/system/world.py \
 	tests/system/world_ipv6.py

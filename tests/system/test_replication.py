@@ -163,22 +163,32 @@ def test_everybody_gets_one_copy(world, mode, dst_mac, dst, sport):
             assert (copy.dst, copy[IP].dst) == (dst_mac, dst)
 
 
+def copies_on_the_wire(world, sport, n):
+    """What leaves h1 of a1's broadcast from this port: 'n' copies, waited for
+    as long as it takes, and none besides before a packet that follows them."""
+    def is_copy(packet):
+        return (is_tunnelled(packet) and UDP in Outer(packet).inner
+                and Outer(packet).inner[UDP].sport == sport)
+
+    with uplink_tap(world.lab, "h1") as uplink, world.tap("a1") as a1:
+        a1.send(datagram(BROADCAST, "255.255.255.255", sport))
+        copies = [uplink.expect(is_copy, "copy", outgoing=True)
+                  for _ in range(n)]
+        a1.send(echo(w.mac("a1"), w.mac("a3"), w.ca("a1"), w.ca("a3"),
+                     seq=sport))
+        copies += [p for p in uplink.until(
+            lambda p: is_tunnelled(p) and is_echo(Outer(p).inner, seq=sport),
+            "fence", outgoing=True) if is_copy(p)]
+        return [Outer(p) for p in copies]
+
+
 def test_how_many_copies_are_on_the_wire(world, mode):
     """Per PA one to each of two hosts, although three of the guests are on
     the one; per guest one to each of the four that are elsewhere."""
-    with uplink_tap(world.lab, "h1") as uplink, world.tap("a1") as a1:
-        a1.send(datagram(BROADCAST, "255.255.255.255", 2010),
-                echo(w.mac("a1"), w.mac("a4"), w.ca("a1"), w.ca("a4"),
-                     seq=2010))
-        before = uplink.until(
-            lambda p: is_tunnelled(p) and is_echo(Outer(p).inner, seq=2010),
-            "fence", outgoing=True)
-        outers = [Outer(p) for p in before if is_tunnelled(p)]
-        copies = sorted(o.dst for o in outers if UDP in o.inner
-                        and o.inner[UDP].sport == 2010)
-        h2, h3 = w.PAS["h2"], w.PAS["h3"]
-        assert copies == sorted([h2, h2, h2, h3] if mode == "per_vm"
-                                else [h2, h3])
+    h2, h3 = w.PAS["h2"], w.PAS["h3"]
+    wanted = [h2, h2, h2, h3] if mode == "per_vm" else [h2, h3]
+    outers = copies_on_the_wire(world, 2010, len(wanted))
+    assert sorted(o.dst for o in outers) == sorted(wanted)
 
 
 def test_ipv6_multicast(world, mode):
@@ -248,22 +258,10 @@ def test_copies_per_guest_follow_the_mappings(per_vm, lab):
     before = per_vm.policy
     per_vm.apply(before.without("d2").moved("a4", "h2"))
     try:
-        with uplink_tap(per_vm.lab, "h1") as uplink, \
-                per_vm.tap("a1") as a1:
-            a1.send(datagram(BROADCAST, "255.255.255.255", 2060),
-                    echo(w.mac("a1"), w.mac("a3"), w.ca("a1"), w.ca("a3"),
-                         seq=2060))
-            found = uplink.until(
-                lambda p: is_tunnelled(p)
-                and is_echo(Outer(p).inner, seq=2060), "fence",
-                outgoing=True)
-            copies = sorted(
-                (o.dst, o.inner.dst, o.inner[IP].dst) for o in
-                (Outer(p) for p in found if is_tunnelled(p))
-                if UDP in o.inner and o.inner[UDP].sport == 2060)
-            assert copies == sorted(
-                (w.PAS["h2"], BY_NAME[n].mac, CAS[n])
-                for n in ("a3", "a4", "a5"))
+        copies = sorted((o.dst, o.inner.dst, o.inner[IP].dst)
+                        for o in copies_on_the_wire(per_vm, 2060, 3))
+        assert copies == sorted((w.PAS["h2"], BY_NAME[n].mac, CAS[n])
+                                for n in ("a3", "a4", "a5"))
     finally:
         per_vm.apply(before)
 

@@ -7,21 +7,22 @@ Of world.py's guests a1, b1, x1 on h1 and a3, b2, x3 on h2, and
                VLAN 20 6001 10.1.1.21
     t2 on h2   VLAN 30 5001 10.1.1.22, nothing untagged
 
-Each has one MAC.  In the namespace of each, a bridge takes the VLANs apart,
-so that the guest's own stack has an interface in 5001 and t1's one in 5002.
+Each has one MAC.  The guest's own stack has an interface in 5001, and t1's
+one in 5002; see trunk.py.
 """
 
 import dataclasses
 
 import pytest
-from scapy.layers.inet import IP, UDP
-from scapy.layers.l2 import ARP, Dot1Q, Ether
+from scapy.layers.inet import ICMP, IP, UDP, IPerror
+from scapy.layers.l2 import ARP, Ether
 
 from hnvlab import netns
-from hnvlab.policy import row_uuid
-from hnvlab.switch import Switch
+from hnvlab.policy import Network, Subnet, row_uuid
 
 import world as w
+from learning import wait_for
+from trunk import describe_trunk, stacks, tag_of, tagged
 from wire import (BROADCAST, Outer, arp_request, echo, is_arp_reply,
                   is_echo, is_tunnelled, uplink_tap)
 
@@ -34,61 +35,16 @@ T2 = dataclasses.replace(
 OTHERS = [w.BY_NAME[name] for name in ("a1", "b1", "x1", "a3", "b2", "x3")]
 
 
-def describe_trunk(vm):
-    return {"name": vm.name, "host": vm.host, "port": vm.port, "mac": vm.mac,
-            "ip": []}
-
-
-def start_bridge(lab, vm, folder, links):
-    """Gives the guest an interface per VLAN, 'links' {VLAN: address}."""
-    guest = lab.guest(vm.name)
-    netns.sysctl(guest.namespace, {"net/ipv4/conf/all/arp_filter": 1})
-    switch = Switch(vm.name, guest.namespace, str(folder))
-    commands = [["add-br", "br0"], ["set", "Bridge", "br0",
-                                    "datapath_type=netdev"],
-                ["add-port", "br0", "eth0"]]
-    for vlan in links:
-        commands.append(["add-port", "br0", f"v{vlan}"]
-                        + ([f"tag={vlan}"] if vlan else [])
-                        + ["--", "set", "Interface", f"v{vlan}",
-                           "type=internal"])
-    switch.create(commands)
-    switch.vswitchd.start()
-    for vlan, address in links.items():
-        netns.checksum_in_software(guest.namespace, f"v{vlan}")
-        netns.ip(guest.namespace, [
-            f"link set v{vlan} address {vm.mac} up",
-            f"addr add {address}/24 dev v{vlan}"])
-    netns.ip(guest.namespace, [f"route add default via {w.GATEWAY_A}"])
-    return switch
-
-
 @pytest.fixture(scope="module", params=["vxlan", "nvgre"])
 def world(request, make_lab, tmp_path_factory):
     description = w.description(OTHERS)
     description["vms"] += [describe_trunk(T1), describe_trunk(T2)]
     policy = w.policy(request.param, vms=[*OTHERS, T1, T1_10, T1_20, T2])
     lab = make_lab(description)
-    switches = [
-        start_bridge(lab, vm, tmp_path_factory.mktemp(vm.name) / "s", links)
-        for vm, links in ((T1, {0: "10.1.1.21", 10: "10.1.2.21"}),
-                          (T2, {30: "10.1.1.22"}))]
-    yield w.World(lab, policy)
-    for switch in switches:
-        switch.vswitchd.stop()
-        switch.database.stop()
-
-
-def tag_of(packet):
-    return packet[Dot1Q].vlan if Dot1Q in packet else 0
-
-
-def tagged(packet, *vlans):
-    """The frame with these tags, the outermost first."""
-    raw = bytes(packet)
-    tags = b"".join(bytes.fromhex("8100") + vlan.to_bytes(2, "big")
-                    for vlan in vlans)
-    return Ether(raw[:12] + tags + raw[12:])
+    with stacks(lab, tmp_path_factory.mktemp("stacks"),
+                [(T1, {0: "10.1.1.21", 10: "10.1.2.21"}),
+                 (T2, {30: "10.1.1.22"})]):
+        yield w.World(lab, policy)
 
 
 def outer_echo(uplink, seq):
@@ -272,6 +228,104 @@ def test_a_trunk_sends_from_its_own_mac_only(world):
                             seq=34), 10))
         before = b1.until(lambda p: is_echo(p, seq=34), "fence")
         assert not [p for p in before if is_echo(p, seq=33)]
+
+
+@pytest.mark.parametrize("to, kind", [
+    (w.ca("a3"), (11, 0)), ("172.16.0.1", (3, 0)), ("10.1.1.99", (3, 1)),
+    (w.GATEWAY_B, (3, 3))])
+def test_the_router_tells_a_trunk_with_the_tag(world, to, kind):
+    """From the gateway of the tag's subnet: that the TTL is over, that nobody
+    has the prefix or the address, that the router has no such port."""
+    with world.tap("t1") as t1:
+        packet = (Ether(src=T1.mac, dst=ROUTER)
+                  / IP(src="10.1.2.21", dst=to, id=35,
+                       ttl=1 if kind[0] == 11 else 64)
+                  / UDP(sport=1035, dport=33434))
+        t1.send(tagged(packet, 10))
+        error = t1.expect(lambda p: IPerror in p and p[IPerror].id == 35,
+                          "ICMP error")
+        assert tag_of(error) == 10
+        assert (error.src, error.dst) == (ROUTER, T1.mac)
+        assert (error[ICMP].type, error[ICMP].code) == kind
+        assert (error[IP].src, error[IP].dst) == (w.GATEWAY_B, "10.1.2.21")
+        assert error[IPerror].dst == to
+
+
+@pytest.fixture
+def short_uplink(world):
+    """How long packets may be, for a while, on h1."""
+    namespace = world.lab.host("h1").namespace
+    overhead = 50 if world.policy.encap == "vxlan" else 42
+
+    def wait_for_mtu(wanted):
+        def found():
+            rows = world.rows("h1", "Physical_Port", ["status"], [
+                ["_uuid", "==", ["uuid", row_uuid("port", T1.port)]]])
+            return dict(rows[0]["status"][1]).get("mtu") == str(wanted)
+        wait_for(found, f"MTU {wanted}")
+        w.forget_cached(world.lab.host("h1"))
+
+    netns.ip(namespace, ["link set uplink0 mtu 1400"])
+    try:
+        wait_for_mtu(1400 - overhead)
+        yield 1400 - overhead
+    finally:
+        netns.ip(namespace, ["link set uplink0 mtu 1600"])
+        wait_for_mtu(1600 - overhead)
+
+
+@pytest.mark.parametrize("vlan, ca, gateway", [
+    (0, "10.1.1.21", w.GATEWAY_A), (10, "10.1.2.21", w.GATEWAY_B)])
+@pytest.mark.parametrize("to", ["a3", "b2"])
+def test_a_trunk_is_told_of_what_is_too_long_with_the_tag(
+        world, short_uplink, vlan, ca, gateway, to):
+    """By the gateway of the sender's subnet, whether it is the receiver's or
+    the packet came there through the router."""
+    same = w.BY_NAME[to].vsid == (5002 if vlan else 5001)
+    with world.tap("t1") as t1:
+        head = (IP(src=ca, dst=w.ca(to), id=36, flags="DF")
+                / UDP(sport=1036, dport=9))
+        t1.send(tagged(
+            Ether(src=T1.mac, dst=w.mac(to) if same else ROUTER) / head
+            / (b"x" * (short_uplink + 1 - len(head))),
+            *([vlan] if vlan else [])))
+        error = t1.expect(lambda p: IPerror in p and p[IPerror].id == 36,
+                          "fragmentation needed")
+        assert tag_of(error) == vlan
+        assert (error[ICMP].type, error[ICMP].code) == (3, 4)
+        assert error[ICMP].nexthopmtu == short_uplink
+        assert (error.src, error.dst) == (ROUTER, T1.mac)
+        assert (error[IP].src, error[IP].dst) == (gateway, ca)
+
+
+def test_a_copy_per_guest_of_a_trunks(world):
+    """It is a guest like others in each of its subnets: it gets one copy,
+    made out to it, with the tag, and of its own none."""
+    before = world.policy
+    world.apply(before.replace(networks=[
+        Network("contoso", [
+            Subnet(5001, "10.1.1.0/24"),
+            Subnet(5002, "10.1.2.254/24", {"replication": "per_vm"})]),
+        before.networks[1]]))
+    try:
+        with world.tap("t1") as t1, world.tap("b1") as b1, \
+                world.tap("b2") as b2:
+            b2.send(to_all(w.mac("b2"), w.ca("b2"), 1037))
+            copy = t1.expect(lambda p: is_to_all(p, 1037), "copy")
+            assert tag_of(copy) == 10
+            assert (copy.dst, copy[IP].dst) == (T1.mac, "10.1.2.21")
+            t1.send(tagged(to_all(T1.mac, "10.1.2.21", 1038), 10))
+            for tap, name in ((b1, "b1"), (b2, "b2")):
+                copy = tap.expect(lambda p: is_to_all(p, 1038), "copy")
+                assert not tag_of(copy)
+                assert (copy.dst, copy[IP].dst) == (w.mac(name), w.ca(name))
+            b2.send(echo(w.mac("b2"), T1.mac, w.ca("b2"), "10.1.2.21",
+                         seq=37))
+            again = t1.until(lambda p: is_echo(p, seq=37), "fence")
+            assert not [p for p in again
+                        if is_to_all(p, 1037) or is_to_all(p, 1038)]
+    finally:
+        world.apply(before)
 
 
 def test_a_bad_binding_is_set_aside_and_the_others_hold(world):
