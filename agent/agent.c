@@ -6,10 +6,12 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include "compile/choose-pa.h"
 #include "compile/compile.h"
 #include "compile/pipeline.h"
 #include "db/db.h"
 #include "drop-counters.h"
+#include "host/groups.h"
 #include "host/host.h"
 #include "host/pa-watch.h"
 #include "host/rewrite-net.h"
@@ -61,6 +63,7 @@ struct agent {
     struct switch_link *link;
     struct learning *learning;
     struct rewrite_net *rewrite_net;
+    struct groups *groups;
 
     unsigned int host_seqno;    /* Of the view last compiled. */
     bool compiled;              /* At least once. */
@@ -168,6 +171,7 @@ agent_create(const struct options *options)
                                       agent->link, agent->db);
     agent->rewrite_net = rewrite_net_create();
     switch_set_punt_cb(agent->link, agent_take_punt, agent);
+    agent->groups = groups_create();
     diag_set_init(&agent->compile_diags);
     sset_init(&agent->remotes);
     return agent;
@@ -180,6 +184,7 @@ agent_destroy(struct agent *agent)
         learning_destroy(agent->learning);
         overlay_destroy(agent->overlay);
         switch_destroy(agent->link);
+        groups_destroy(agent->groups);
         db_server_destroy(agent->db);
         policy_destroy(agent->policy);
         host_destroy(agent->host);
@@ -321,6 +326,7 @@ agent_run(struct agent *agent)
         agent->settled = false;
         switch_run(agent->link);
     }
+    groups_run(agent->groups);
     db_server_flush(agent->db);
 }
 
@@ -345,6 +351,7 @@ agent_wait(struct agent *agent)
     if (agent->settled) {
         router_adverts_wait(&agent->router_adverts);
     }
+    groups_wait(agent->groups);
     switch_wait(agent->link);
 }
 
@@ -522,6 +529,23 @@ agent_update_diags(struct agent *agent, struct diag_set *diags)
     hmap_moved(&diags->diags);
 }
 
+/* On the uplinks: no other PA is on an interface. */
+static void
+agent_join_groups(struct agent *agent, const struct compiled *compiled)
+{
+    const struct rules *rules = policy_rules(agent->policy);
+    struct in6_addr *pas = xcalloc(MAX(rules->n_pas, 1), sizeof *pas);
+    size_t n = 0;
+
+    for (size_t i = 0; i < rules->n_pas; i++) {
+        if (pa_is_uplink(rules, host_get_view(agent->host), &rules->pas[i])) {
+            pas[n++] = rules->pas[i];
+        }
+    }
+    groups_set(agent->groups, compiled->groups, compiled->n_groups, pas, n);
+    free(pas);
+}
+
 static void
 agent_compile(struct agent *agent)
 {
@@ -538,6 +562,7 @@ agent_compile(struct agent *agent)
         db_server_set_port_status(agent->db, &bound->port->row, &status);
         smap_destroy(&status);
     }
+    agent_join_groups(agent, compiled);
     agent_update_diags(agent, &compiled->diags);
     learning_adopt(agent->learning, policy_rules(agent->policy), compiled,
                    host_get_view(agent->host));

@@ -48,24 +48,28 @@ rewrite_dst(struct compile_ctx *cx, const struct family *f)
 }
 
 /* The source, which must be the guest's own.  The packet has its destination's
- * VSID by now, so its guest's is told by the port. */
+ * VSID by now, so its guest's is told by port and tag. */
 static void
 rewrite_src(struct compile_ctx *cx, const struct family *f,
-            const struct bound_port *bound)
+            const struct port_vlan *vlan)
 {
+    const struct bound_port *bound = vlan->bound;
     uint64_t cookie = row_cookie(&bound->port->row);
 
     plan_add(cx->plan, TABLE_REWRITE_SRC, 100, cookie,
-             plan_text("%s,in_port=%"PRIu32, f->kind, bound->iface->ofport),
+             plan_text("%s,in_port=%"PRIu32",metadata=%#"PRIx32"/%#x",
+                       f->kind, bound->iface->ofport, port_vlan_tag(vlan),
+                       METADATA_TAG),
              plan_text("set_field:%#"PRIx32"->"REG_VSID",move:%s->%s,"
                        "resubmit(,%d),resubmit(,%d)",
-                       bound->subnet->vsid, f->src, f->ca,
+                       vlan->subnet->vsid, f->src, f->ca,
                        TABLE_SPACE_CA, TABLE_REWRITE_SEND));
     plan_add(cx->plan, TABLE_REWRITE_SEND, 100, cookie,
-             plan_text("%s,in_port=%"PRIu32","REG_ENCAP"=%#x,"
-                       REG_MAC"=%#"PRIx64"/%#"PRIx64,
-                       f->kind, bound->iface->ofport, ENCAP_LOCAL,
-                       eth_addr_to_uint64(bound->iface->mac), MAC_MASK),
+             plan_text("%s,in_port=%"PRIu32","REG_VSID"=%#"PRIx32","
+                       REG_ENCAP"=%#x,"REG_MAC"=%#"PRIx64"/%#"PRIx64,
+                       f->kind, bound->iface->ofport, vlan->subnet->vsid,
+                       ENCAP_LOCAL, eth_addr_to_uint64(bound->iface->mac),
+                       MAC_MASK),
              plan_text("move:%s->%s,"
                        "set_field:"REWRITE_OUR_MAC"->eth_src,"
                        "set_field:"REWRITE_HOST_MAC"->eth_dst,"
@@ -139,11 +143,9 @@ rewrite_family(struct compile_ctx *cx, const struct family *f)
 {
     rewrite_dst(cx, f);
     from_host(cx, f);
-    for (size_t i = 0; i < cx->n_ports; i++) {
-        const struct bound_port *bound = &cx->ports[i];
-
-        if (bound->state == PORT_ACTIVE && bound->subnet->rewrite) {
-            rewrite_src(cx, f, bound);
+    for (size_t i = 0; i < cx->n_vlans; i++) {
+        if (cx->vlans[i].subnet->rewrite) {
+            rewrite_src(cx, f, &cx->vlans[i]);
         }
     }
     for (size_t i = 0; i < cx->rules->n_subnets; i++) {

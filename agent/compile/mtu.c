@@ -75,11 +75,8 @@ mtu_of_port(const struct rules *rules, const struct host_view *host,
             const struct bound_port *port)
 {
     static const enum space_encap encaps[] = { SPACE_VXLAN, SPACE_NVGRE };
-    unsigned int mtu = 0;
+    unsigned int mtu = port->rewrite ? mtu_of_rewrite(host) : 0;
 
-    if (port->subnet->rewrite) {
-        return mtu_of_rewrite(host);
-    }
     for (enum pa_family family = 0; family < N_PA_FAMILIES; family++) {
         const struct host_pa *pa = (port->pas[family]
                                     ? host_view_find_pa(host,

@@ -50,6 +50,8 @@ struct host_view {
     ofp_port_t vxlan;           /* The tunnel ports; OFPP_NONE if not yet. */
     ofp_port_t nvgre;
     ofp_port_t rewrite;         /* The port into the host's stack; likewise. */
+    bool userspace;             /* The bridge's datapath is Open vSwitch's
+                                 * own, not the kernel's. */
 };
 
 struct host_view *host_view_create(void);

@@ -36,6 +36,8 @@ static const char *const code_names[N_DIAG_CODES] = {
     [DIAG_OTHER_HOST] = "OtherHost",
     [DIAG_BAD_ROUTE] = "BadRoute",
     [DIAG_PA_DUPLICATE] = "PaDuplicate",
+    [DIAG_VLAN_BINDING] = "VlanBinding",
+    [DIAG_NO_MULTICAST] = "NoMulticast",
 };
 
 const char *

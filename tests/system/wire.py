@@ -14,7 +14,7 @@ import socket
 import struct
 import time
 
-from hnvlab import netns
+from hnvlab import capture, netns
 from scapy.config import conf
 from scapy.layers.inet import ICMP, IP
 from scapy.layers.inet6 import IPv6
@@ -44,6 +44,8 @@ class Tap:
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
             self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE,
                                    BUFFER_BYTES)
+            self.socket.setsockopt(capture.SOL_PACKET,
+                                   capture.PACKET_AUXDATA, 1)
             self.socket.bind((link, ETH_P_ALL))
 
     def __enter__(self):
@@ -74,8 +76,12 @@ class Tap:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([self.socket], [], [], left)[0]:
                 return
-            data, address = self.socket.recvfrom(65536)
+            data, control, _, address = self.socket.recvmsg(65536, 256)
             if outgoing or address[2] != PACKET_OUTGOING:
+                for level, kind, auxdata in control:
+                    if (level, kind) == (capture.SOL_PACKET,
+                                         capture.PACKET_AUXDATA):
+                        data = capture.with_tag(data, auxdata)
                 yield Ether(data)
 
     def expect(self, wanted, what, timeout=TIMEOUT, outgoing=False):

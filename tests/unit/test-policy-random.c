@@ -100,11 +100,41 @@ struct n_set {
     struct uuid locators[3];
     size_t n;
 };
+
+/* Of other_config, and what to make of them; the first is no such key. */
+static const struct {
+    const char *text;
+    bool ok;
+    enum rules_replication mode;
+} replications[] = {
+    { NULL, true, RULES_PER_PA },
+    { "per_pa", true, RULES_PER_PA },
+    { "per_vm", true, RULES_PER_VM },
+    { "per_vm", true, RULES_PER_VM },
+    { "multicast", true, RULES_MULTICAST },
+    { "per vm", false, RULES_PER_PA },
+};
+static const struct {
+    const char *text;
+    bool ok;
+} groups[] = {
+    { NULL, false },
+    { "239.1.2.3", true },
+    { "ff0e::77", true },
+    { "224.0.0.251", false },
+    { "10.1.2.3", false },
+    { "fd00::1", false },
+    { "group", false },
+};
+
 struct n_switch {
     uint64_t arrival;
     const char *name;
     int64_t vsid;
     const char *encapsulation;
+    size_t replication;         /* Index in 'replications'. */
+    size_t group;               /* Index in 'groups'. */
+    bool learns;
 };
 struct n_router {
     uint64_t arrival;
@@ -114,11 +144,15 @@ struct n_router {
     uint64_t arrivals[MAX_BINDINGS];
     size_t n;
 };
+
+/* Keys of vlan_bindings, in ascending order. */
+static const int64_t vlans[] = { 0, 1, 4094, 4095 };
+#define N_VLANS ARRAY_SIZE(vlans)
+
 struct n_port {
     uint64_t arrival;
     const char *name;
-    int64_t vlan;               /* -1: no binding. */
-    int target;
+    int targets[N_VLANS];       /* By index in 'vlans'; -1: no binding. */
 };
 struct n_darv_port {
     uint64_t arrival;
@@ -183,18 +217,58 @@ feed_n_router(struct feed *f, const struct world *w, int n,
 }
 
 static void
+feed_n_switch(struct feed *f, const struct world *w, int n)
+{
+    const struct n_switch *ls = &w->switches[n];
+    struct row_pair pairs[4];
+    size_t n_pairs = 0;
+
+    if (ls->encapsulation) {
+        pairs[n_pairs++] = (struct row_pair) {
+            "encapsulation", ls->encapsulation,
+        };
+    }
+    if (groups[ls->group].text) {
+        pairs[n_pairs++] = (struct row_pair) {
+            "group_pa", groups[ls->group].text,
+        };
+    }
+    if (ls->learns) {
+        pairs[n_pairs++] = (struct row_pair) { "learning", "true" };
+    }
+    if (replications[ls->replication].text) {
+        pairs[n_pairs++] = (struct row_pair) {
+            "replication", replications[ls->replication].text,
+        };
+    }
+    feed_row(f, ROW_LOGICAL_SWITCH, n, (struct row) {
+        .logical_switch = {
+            .name = ls->name, .description = "",
+            .has_tunnel_key = ls->vsid != 0, .tunnel_key = ls->vsid,
+            .other_config = { pairs, n_pairs },
+        },
+    });
+}
+
+static void
 feed_n_port(struct feed *f, const struct world *w, int n)
 {
     const struct n_port *port = &w->ports[n];
-    struct row_binding binding = {
-        .number = port->vlan,
-        .target = row_id(ROW_LOGICAL_SWITCH, port->target),
-    };
+    struct row_binding bindings[N_VLANS];
+    size_t n_bindings = 0;
 
+    for (int i = N_VLANS - 1; i >= 0; i--) {
+        if (port->targets[i] >= 0) {
+            bindings[n_bindings++] = (struct row_binding) {
+                .number = vlans[i],
+                .target = row_id(ROW_LOGICAL_SWITCH, port->targets[i]),
+            };
+        }
+    }
     feed_row(f, ROW_PHYSICAL_PORT, n, (struct row) {
         .physical_port = {
-            .name = port->name, .vlan_bindings = &binding,
-            .n_vlan_bindings = port->vlan >= 0,
+            .name = port->name, .vlan_bindings = bindings,
+            .n_vlan_bindings = n_bindings,
         },
     });
 }
@@ -215,8 +289,7 @@ feed_n_row(struct feed *f, const struct world *w, enum row_table table, int n)
         feed_locator_set(f, n, w->sets[n].locators, w->sets[n].n);
         break;
     case ROW_LOGICAL_SWITCH:
-        feed_switch_encap(f, n, w->switches[n].name, w->switches[n].vsid,
-                          w->switches[n].encapsulation);
+        feed_n_switch(f, w, n);
         break;
     case ROW_LOGICAL_ROUTER:
         feed_n_router(f, w, n, UINT64_MAX);
@@ -328,6 +401,9 @@ change_switch(struct n_switch *ls)
     }
     ls->name = PICK(name_texts);
     ls->encapsulation = PICK(encapsulation_texts);
+    ls->replication = random_range(ARRAY_SIZE(replications));
+    ls->group = random_range(ARRAY_SIZE(groups));
+    ls->learns = !random_range(4);
     return old != ls->vsid;
 }
 
@@ -421,9 +497,10 @@ change_port(struct n_port *port)
     if (!old || !random_range(3)) {
         port->name = PICK(port_texts);
     }
-    port->vlan = (int) random_range(5) - 1;
-    port->vlan = port->vlan > 1 ? 0 : port->vlan;
-    port->target = random_range(N_SWITCHES);
+    for (size_t i = 0; i < N_VLANS; i++) {
+        port->targets[i] = (random_range(i ? 3 : 2)
+                            ? -1 : (int) random_range(N_SWITCHES));
+    }
     return !old || strcmp(old, port->name);
 }
 
@@ -890,6 +967,62 @@ work_out_subnets(struct outcome *o)
     }
 }
 
+/* Whether the binding of number 'i' holds: to a subnet that is one, and in
+ * which the port is not by a lower key; if not, the complaint. */
+static bool
+binding_holds(const struct outcome *o, const struct n_port *port, size_t i,
+              enum diag_code *code)
+{
+    *code = DIAG_VLAN_BINDING;
+    if (vlans[i] > 4094) {
+        return false;
+    }
+    if (o->router_of[port->targets[i]] < 0) {
+        *code = DIAG_PORT_SUBNET_UNUSABLE;
+        return false;
+    }
+    for (size_t j = 0; j < i; j++) {
+        if (port->targets[j] == port->targets[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+learns(const struct outcome *o, int n)
+{
+    return o->w->switches[n].learns && !o->rewrite[n];
+}
+
+static enum rules_replication
+replication_of(const struct outcome *o, int n)
+{
+    const struct n_switch *ls = &o->w->switches[n];
+    enum rules_replication mode = replications[ls->replication].mode;
+
+    return ((mode == RULES_MULTICAST && !groups[ls->group].ok)
+            || (mode == RULES_PER_VM && ls->learns)
+            || o->rewrite[n] ? RULES_PER_PA : mode);
+}
+
+static void
+work_out_replication(struct outcome *o)
+{
+    for (int n = 0; n < N_SWITCHES; n++) {
+        const struct n_switch *ls = &o->w->switches[n];
+
+        if (o->router_of[n] >= 0
+            && (!replications[ls->replication].ok
+                || (replication_of(o, n)
+                    != replications[ls->replication].mode)
+                || learns(o, n) != ls->learns)) {
+            must_complain(o, ROW_LOGICAL_SWITCH, n, "other_config",
+                          DIAG_OTHER_CONFIG);
+        }
+    }
+}
+
 static void
 work_out_rewrite(struct outcome *o)
 {
@@ -937,9 +1070,12 @@ work_out_ports(struct outcome *o)
             continue;
         }
         n_seen++;
-        if (!port->vlan && o->router_of[port->target] < 0) {
-            must_complain(o, ROW_PHYSICAL_PORT, n, "vlan_bindings",
-                          DIAG_PORT_SUBNET_UNUSABLE);
+        for (size_t i = 0; i < N_VLANS; i++) {
+            enum diag_code code;
+
+            if (port->targets[i] >= 0 && !binding_holds(o, port, i, &code)) {
+                must_complain(o, ROW_PHYSICAL_PORT, n, "vlan_bindings", code);
+            }
         }
     }
 }
@@ -1208,6 +1344,7 @@ work_out(struct outcome *o, const struct world *w)
     work_out_vsids(o);
     work_out_subnets(o);
     work_out_rewrite(o);
+    work_out_replication(o);
     work_out_ports(o);
     work_out_darv_ports(o);
     work_out_mappings(o);
@@ -1392,6 +1529,60 @@ compare_flood(const struct outcome *o, int n,
 }
 
 static void
+compare_guest(const struct outcome *o, int n, const struct rules_guest *guest)
+{
+    struct in6_addr ca4 = IN6ADDR_ANY_INIT, ca6 = IN6ADDR_ANY_INIT;
+    const struct n_placed *first = NULL;
+
+    for (size_t i = 0; i < o->n_placed; i++) {
+        const struct n_placed *p = &o->placed[i];
+
+        if (p->m->target != n || memcmp(&p->mac, &guest->mac, 6)) {
+            continue;
+        }
+        if (!first) {
+            first = p;
+        }
+        if (p->m->ca[0]) {
+            struct in6_addr *lowest = addr_is_ipv4(&p->ca) ? &ca4 : &ca6;
+
+            if (addr_equal(lowest, &in6addr_any)
+                || addr_compare(&p->ca, lowest) < 0) {
+                *lowest = p->ca;
+            }
+        }
+    }
+    ck_assert_ptr_nonnull(first);
+    ck_assert(space_where_equal(&guest->where, &first->where));
+    ck_assert_uint_eq(guest->ca4, addr_equal(&ca4, &in6addr_any)
+                      ? 0 : addr_to_ipv4(&ca4));
+    ck_assert(addr_equal(&guest->ca6, &ca6));
+}
+
+/* Each MAC once, in order, and no MAC of a mapping that holds is missing. */
+static void
+compare_guests(const struct outcome *o, int n,
+               const struct rules_subnet *subnet)
+{
+    size_t n_guests = 0;
+
+    if (subnet->replication == RULES_PER_VM) {
+        for (size_t i = 0; i < o->n_placed; i++) {
+            const struct n_placed *p = &o->placed[i];
+
+            n_guests += (p->m->target == n
+                         && find_placed(o, p, false) == p);
+        }
+    }
+    ck_assert_uint_eq(subnet->n_guests, n_guests);
+    for (size_t i = 0; i < n_guests; i++) {
+        ck_assert(!i || memcmp(&subnet->guests[i - 1].mac,
+                               &subnet->guests[i].mac, 6) < 0);
+        compare_guest(o, n, &subnet->guests[i]);
+    }
+}
+
+static void
 compare_subnets(const struct outcome *o, const struct rules *rules)
 {
     size_t n_subnets = 0;
@@ -1414,8 +1605,46 @@ compare_subnets(const struct outcome *o, const struct rules *rules)
         ck_assert(subnet->rewrite == o->rewrite[n]);
         compare_prefixes(o, n, subnet);
         compare_flood(o, n, subnet);
+        ck_assert_int_eq(subnet->replication, replication_of(o, n));
+        ck_assert(subnet->learning.enabled == learns(o, n));
+        compare_guests(o, n, subnet);
     }
     ck_assert_uint_eq(n_subnets, rules->n_subnets);
+}
+
+static void
+compare_vlans(const struct outcome *o, const struct rules_port *port,
+              const struct n_port *want)
+{
+    bool any_binding = false;
+    uint32_t vsid = 0;
+    size_t n = 0;
+
+    for (size_t i = 0; i < N_VLANS; i++) {
+        enum diag_code code;
+
+        if (want->targets[i] < 0) {
+            continue;
+        }
+        any_binding = true;
+        if (!binding_holds(o, want, i, &code)) {
+            continue;
+        }
+        if (!vlans[i]) {
+            vsid = o->w->switches[want->targets[i]].vsid;
+            continue;
+        }
+        ck_assert_uint_lt(n, port->n_trunks);
+        ck_assert_uint_eq(port->trunks[n].vlan, vlans[i]);
+        ck_assert_uint_eq(port->trunks[n].vsid,
+                          o->w->switches[want->targets[i]].vsid);
+        n++;
+    }
+    ck_assert_uint_eq(port->vsid, vsid);
+    ck_assert_uint_eq(port->n_trunks, n);
+    ck_assert_int_eq(port->fault,
+                     !any_binding ? RULES_PORT_UNBOUND
+                     : !vsid && !n ? RULES_PORT_BAD_SUBNET : RULES_PORT_OK);
 }
 
 static void
@@ -1431,7 +1660,6 @@ compare_ports(const struct outcome *o, const struct rules *rules)
     for (size_t i = 0; i < rules->n_ports; i++) {
         const struct rules_port *port = &rules->ports[i];
         const struct n_port *want = &o->w->ports[port->row.parts[1]];
-        int router = o->router_of[want->target];
 
         ck_assert(want->arrival);
         if (diag_set_find(&o->diags, &port->row, "name", DIAG_PORT_NAME)) {
@@ -1441,12 +1669,7 @@ compare_ports(const struct outcome *o, const struct rules *rules)
         }
         ck_assert(strcmp(last, port->name) < 0);
         last = port->name;
-        ck_assert_int_eq(port->fault,
-                         want->vlan ? RULES_PORT_UNBOUND
-                         : router < 0 ? RULES_PORT_BAD_SUBNET
-                         : RULES_PORT_OK);
-        ck_assert_uint_eq(port->vsid, want->vlan || router < 0 ? 0
-                          : o->w->switches[want->target].vsid);
+        compare_vlans(o, port, want);
 
         int darv = find_darv_port(o->w, port->name);
 

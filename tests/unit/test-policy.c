@@ -1400,10 +1400,48 @@ START_TEST(both_kinds_of_subnet_in_one_network)
 }
 END_TEST
 
+/* What costs a compilation is a mapping of a subnet that asked for it. */
+START_TEST(guests_are_listed_where_copies_are_per_vm)
+{
+    const struct rules_subnet *web, *sql;
+
+    feed_switch_config(&f, WEB, "web", 5001, "replication", "per_vm");
+    feed_mapping(&f, 4, MAC2, "10.1.1.10", WEB, THERE);
+    ck_assert(feed_settle(&f));
+    web = rules_find_subnet(policy_rules(f.policy), 5001);
+    sql = rules_find_subnet(policy_rules(f.policy), 5002);
+    ck_assert_uint_eq(web->n_guests, 2);
+    ck_assert_uint_eq(web->guests[1].ca4, htonl(0x0a01010a));
+    ck_assert_int_eq(web->guests[1].where.encap, SPACE_VXLAN);
+    ck_assert_uint_eq(sql->n_guests, 0);
+
+    feed_mapping(&f, 5, MAC1, "10.1.2.12", SQL, ELSEWHERE);
+    ck_assert(!feed_settle(&f));
+    feed_mapping(&f, 6, MAC3, "", WEB, ELSEWHERE);
+    ck_assert(feed_settle(&f));
+    web = rules_find_subnet(policy_rules(f.policy), 5001);
+    ck_assert_uint_eq(web->n_guests, 3);
+    ck_assert_uint_eq(web->guests[2].ca4, 0);
+
+    feed_delete(&f, ROW_UCAST_REMOTE, 6);
+    ck_assert(feed_settle(&f));
+    web = rules_find_subnet(policy_rules(f.policy), 5001);
+    ck_assert_uint_eq(web->n_guests, 2);
+
+    feed_switch(&f, WEB, "web", 5001);
+    ck_assert(feed_settle(&f));
+    web = rules_find_subnet(policy_rules(f.policy), 5001);
+    ck_assert_uint_eq(web->n_guests, 0);
+    feed_delete(&f, ROW_UCAST_REMOTE, 4);
+    ck_assert(!feed_settle(&f));
+}
+END_TEST
+
 int
 main(void)
 {
     const TTest *const tests[] = {
+        guests_are_listed_where_copies_are_per_vm,
         rows_become_rules,
         an_empty_policy_is_settled,
         the_same_rows_again_change_nothing,

@@ -68,7 +68,9 @@ class Vm:
     """A guest's interface: the port it has, on which host, in which subnet,
     and its addresses there (without prefix lengths).  'next_host' has its
     port, too, and, if 'migrating', gets a copy of what is for it.  With IP
-    rewrite 'pas' are the provider addresses of its own, one each."""
+    rewrite 'pas' are the provider addresses of its own, one each.  A guest
+    that is in more subnets by its VLANs is one of these for each, with the
+    same port."""
     name: str
     host: str
     port: str
@@ -79,6 +81,7 @@ class Vm:
     next_host: Optional[str] = None
     migrating: bool = False
     pas: List[str] = field(default_factory=list)
+    vlan: int = 0
 
 
 @dataclass(frozen=True)
@@ -134,8 +137,8 @@ class Policy:
 
     def ports(self, host):
         """Port names of the guests on a host."""
-        return [vm.port for vm in self.vms
-                if host in (vm.host, vm.next_host)]
+        return list(dict.fromkeys(vm.port for vm in self.vms
+                                  if host in (vm.host, vm.next_host)))
 
     def mappings(self):
         """(CA, MAC, VSID, PA) of every customer address, sorted."""
@@ -203,10 +206,11 @@ class Policy:
             tables["Ucast_Macs_Remote"][key] = mapping_row(
                 vm.mac, ca, switch_uuid(vm.vsid), locator, vm.mapping_type)
         if is_local:
-            tables["Physical_Port"][row_uuid("port", vm.port)] = {
-                "name": braced(vm.port),
-                "vlan_bindings": ["map", [
-                    [0, ["uuid", switch_uuid(vm.vsid)]]]]}
+            row = tables["Physical_Port"].setdefault(
+                row_uuid("port", vm.port),
+                {"name": braced(vm.port), "vlan_bindings": ["map", []]})
+            row["vlan_bindings"][1].append(
+                [vm.vlan, ["uuid", switch_uuid(vm.vsid)]])
 
     def _add_locator(self, tables, host, pa=None):
         pa = pa or self.pas(host)[0]
