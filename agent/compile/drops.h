@@ -32,8 +32,9 @@ enum drop_reason {
     DROP_TTL,                   /* TTL or hop limit is used up. */
     DROP_TO_GATEWAY,            /* For the router itself; not a ping. */
     DROP_BY_ROUTE,              /* A static route says so. */
+    DROP_SECOND_COPY,           /* By another PA of this host it came, too. */
 };
-#define N_DROP_REASONS (DROP_BY_ROUTE + 1)
+#define N_DROP_REASONS (DROP_SECOND_COPY + 1)
 
 /* A word such as "spoofed-ca", NULL for what is no reason. */
 const char *drop_reason_to_string(uint32_t reason);
