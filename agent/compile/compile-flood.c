@@ -4,6 +4,7 @@
 #include "compile/compile-private.h"
 #include <inttypes.h>
 #include <stdlib.h>
+#include "compile/choose-pa.h"
 #include "compile/parts.h"
 #include "util.h"
 
@@ -13,6 +14,9 @@
  * only, so no copy travels twice.  Subnets with a copy per guest are in
  * compile-copies.c; what other hosts send their guests here comes as to one
  * guest, or from a host that does not know yet as to all. */
+
+/* In TABLE_DECAP, after the guards and before the agent learns. */
+enum { PRIORITY_SECOND_COPY = 160 };
 
 /* The PAs that copies go to. */
 struct targets {
@@ -130,6 +134,33 @@ flood_to_guests(struct compile_ctx *cx, const struct rules_subnet *subnet)
     parts_finish(&parts, "");
 }
 
+/* Other hosts cannot know which PAs are of one host: to each that the subnet
+ * names they send a copy, and the guests here shall hear of one.  That is of
+ * one PA of this host, which works as far as the host can tell. */
+static void
+hear_once(struct compile_ctx *cx, const struct rules_subnet *subnet)
+{
+    const struct in6_addr *pas = subnet->flood_here;
+    const struct in6_addr *heard
+        = (subnet->n_flood_here > 1
+           ? choose_working_pa(cx->host, pas, subnet->n_flood_here) : NULL);
+    char buf[ADDR_STRLEN];
+
+    for (size_t i = 0; heard && i < subnet->n_flood_here; i++) {
+        if (&pas[i] != heard) {
+            plan_add(cx->plan, TABLE_DECAP, PRIORITY_SECOND_COPY,
+                     row_cookie(&subnet->row),
+                     plan_text(REG_VSID"=%#"PRIx32",%s=%s,"
+                               "dl_dst=01:00:00:00:00:00/01:00:00:00:00:00",
+                               subnet->vsid,
+                               (addr_is_ipv4(&pas[i])
+                                ? "tun_dst" : "tun_ipv6_dst"),
+                               addr_format(&pas[i], buf)),
+                     compile_drop(DROP_SECOND_COPY));
+        }
+    }
+}
+
 void
 compile_flood(struct compile_ctx *cx)
 {
@@ -149,6 +180,7 @@ compile_flood(struct compile_ctx *cx)
             flood_to_pas(cx, subnet);
         }
         flood_to_guests(cx, subnet);
+        hear_once(cx, subnet);
     }
     if (any_per_vm) {
         compile_copies_of_all(cx);

@@ -14,6 +14,7 @@ rules_subnet_uninit(struct rules_subnet *subnet)
     free(subnet->name);
     free(subnet->prefixes);
     free(subnet->flood);
+    free(subnet->flood_here);
     free(subnet->migrations);
     free(subnet->guests);
 }
@@ -112,8 +113,13 @@ rules_prefixes_equal(const struct rules_subnet *a,
 static bool
 flood_equal(const struct rules_subnet *a, const struct rules_subnet *b)
 {
-    if (a->n_flood != b->n_flood) {
+    if (a->n_flood != b->n_flood || a->n_flood_here != b->n_flood_here) {
         return false;
+    }
+    for (size_t i = 0; i < a->n_flood_here; i++) {
+        if (!addr_equal(&a->flood_here[i], &b->flood_here[i])) {
+            return false;
+        }
     }
     for (size_t i = 0; i < a->n_flood; i++) {
         if (!space_where_equal(&a->flood[i], &b->flood[i])) {

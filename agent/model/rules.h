@@ -82,6 +82,8 @@ struct rules_subnet {
     size_t n_prefixes;
     struct space_where *flood;  /* "unknown-dst": remote PAs, ascending. */
     size_t n_flood;
+    struct in6_addr *flood_here;    /* Likewise, this host's own PAs. */
+    size_t n_flood_here;
     bool slaac;                 /* Guests may make addresses of their own from
                                  * the IPv6 prefixes. */
     struct rules_migration *migrations; /* In ascending order of CA. */

@@ -493,6 +493,39 @@ START_TEST(a_broadcast_to_many_hosts_takes_several_flows)
 }
 END_TEST
 
+/* Others send a copy to each of them. */
+START_TEST(of_this_hosts_pas_one_hears_copies)
+{
+    struct in6_addr here[] = { addr("192.0.2.1"), addr("192.0.2.11"),
+                               addr("2001:db8::1") };
+    struct fixture f;
+
+    fixture_init(&f);
+    f.subnets[0].flood_here = here;
+    f.subnets[0].n_flood_here = 1;
+    run(&f);
+    ck_assert_int_eq(count(&f, TABLE_DECAP, "tun_", ""), 0);
+
+    f.subnets[0].n_flood_here = ARRAY_SIZE(here);
+    run(&f);
+    check_flows_parse(&f);
+    ck_assert_int_eq(count(&f, TABLE_DECAP, "reg0=0x1389,tun_", ""), 2);
+    ck_assert_int_eq(count(&f, TABLE_DECAP, "tun_dst=192.0.2.11,dl_dst=01",
+                           "resubmit(,110)"), 1);
+    ck_assert_int_eq(count(&f, TABLE_DECAP, "tun_ipv6_dst=2001:db8::1,", ""),
+                     1);
+
+    /* Its uplink is down. */
+    add_pa(&f, 1500);
+    f.host->pas[0].up = false;
+    run(&f);
+    ck_assert_int_eq(count(&f, TABLE_DECAP, "reg0=0x1389,tun_", ""), 2);
+    ck_assert_int_eq(count(&f, TABLE_DECAP, "tun_dst=192.0.2.1,", ""), 1);
+    ck_assert_int_eq(count(&f, TABLE_DECAP, "tun_dst=192.0.2.11,", ""), 0);
+    fixture_uninit(&f);
+}
+END_TEST
+
 START_TEST(a_port_has_the_mtu_of_the_worst_tunnel)
 {
     struct fixture f;
@@ -758,6 +791,7 @@ main(void)
     tcase_add_test(tc, only_an_active_port_may_speak_of_neighbours);
     tcase_add_test(tc, a_missing_tunnel_port_leaves_the_other_at_work);
     tcase_add_test(tc, a_broadcast_to_many_hosts_takes_several_flows);
+    tcase_add_test(tc, of_this_hosts_pas_one_hears_copies);
     tcase_add_test(tc, a_port_has_the_mtu_of_the_worst_tunnel);
     tcase_add_test(tc, a_copy_per_guest_takes_several_flows);
     tcase_add_test(tc, a_group_gets_one_copy_by_each_encapsulation);

@@ -1472,11 +1472,15 @@ compare_prefixes(const struct outcome *o, int n,
     ck_assert_uint_eq(n_prefixes, subnet->n_prefixes);
 }
 
-/* Returns how the packet for 'pa' is to be sent, SPACE_LOCAL if it is not. */
+/* Returns how the packet for 'pa' is to be sent, SPACE_LOCAL if it is not;
+ * '*ret_here' is true if others are to send it here. */
 static enum space_encap
-flood_encap(const struct outcome *o, int n, const struct in6_addr *pa)
+flood_encap(const struct outcome *o, int n, const struct in6_addr *pa,
+            bool *ret_here)
 {
     enum space_encap encap = SPACE_LOCAL;
+
+    *ret_here = false;
 
     for (int i = 0; i < N_MCASTS && !o->rewrite[n]; i++) {
         const struct n_mcast *mcast = &o->w->mcasts[i];
@@ -1487,11 +1491,18 @@ flood_encap(const struct outcome *o, int n, const struct in6_addr *pa)
             continue;
         }
         for (size_t j = 0; j < set->n; j++) {
+            int l = set->locators[j].parts[1];
             struct space_where where;
+            struct in6_addr dst;
 
-            if (read_locator(o, set->locators[j].parts[1], &where)
-                && where.encap != SPACE_LOCAL && addr_equal(&where.pa, pa)
-                && (encap == SPACE_LOCAL || where.encap < encap)) {
+            if (!read_locator(o, l, &where)
+                || !addr_parse(o->w->locators[l].dst_ip, &dst)
+                || !addr_equal(&dst, pa)) {
+                continue;
+            }
+            if (where.encap == SPACE_LOCAL) {
+                *ret_here = true;
+            } else if (encap == SPACE_LOCAL || where.encap < encap) {
                 encap = where.encap;
             }
         }
@@ -1507,14 +1518,20 @@ static void
 compare_flood(const struct outcome *o, int n,
               const struct rules_subnet *subnet)
 {
-    size_t n_flood = 0;
+    size_t n_flood = 0, n_here = 0;
 
     for (size_t i = 0; i < N_PAS; i++) {
         struct space_where want;
         bool found = false;
+        bool here;
 
         ck_assert(addr_parse(all_pas[i], &want.pa));
-        want.encap = flood_encap(o, n, &want.pa);
+        want.encap = flood_encap(o, n, &want.pa, &here);
+        if (here) {
+            ck_assert_uint_lt(n_here, subnet->n_flood_here);
+            ck_assert(addr_equal(&subnet->flood_here[n_here], &want.pa));
+            n_here++;
+        }
         for (size_t j = 0; j < subnet->n_flood; j++) {
             found = found || space_where_equal(&subnet->flood[j], &want);
         }
@@ -1522,6 +1539,7 @@ compare_flood(const struct outcome *o, int n,
         n_flood += want.encap != SPACE_LOCAL;
     }
     ck_assert_uint_eq(n_flood, subnet->n_flood);
+    ck_assert_uint_eq(n_here, subnet->n_flood_here);
     for (size_t i = 1; i < subnet->n_flood; i++) {
         ck_assert(addr_compare(&subnet->flood[i - 1].pa,
                                &subnet->flood[i].pa) < 0);
@@ -1716,8 +1734,10 @@ leads_to(const struct outcome *o, int n_router, const struct in6_addr *pa)
         }
     }
     for (int n = 0; n < N_SWITCHES; n++) {
+        bool here;
+
         if (o->router_of[n] == n_router
-            && flood_encap(o, n, pa) != SPACE_LOCAL) {
+            && flood_encap(o, n, pa, &here) != SPACE_LOCAL) {
             return true;
         }
     }

@@ -450,6 +450,7 @@ START_TEST(flooding_goes_to_others_once)
                            row_id(ROW_LOCATOR, THERE) };
     struct uuid set2[] = { row_id(ROW_LOCATOR, 4), row_id(ROW_LOCATOR, 5) };
     struct in6_addr pa2 = ip(PA2), pa3 = ip(PA3), pa4 = ip("192.0.2.4");
+    struct in6_addr own_pa = ip(OWN_PA);
 
     feed_mcast(&f, 1, "Unknown-DST", WEB, 1);
     feed_mcast(&f, 2, "unknown-dst", WEB, 2);
@@ -464,11 +465,20 @@ START_TEST(flooding_goes_to_others_once)
     ck_assert(addr_equal(&subnet(5001)->flood[1].pa, &pa3));
     ck_assert_int_eq(subnet(5001)->flood[1].encap, SPACE_NVGRE);
     ck_assert_uint_eq(subnet(5002)->n_flood, 0);
+    ck_assert_uint_eq(subnet(5001)->n_flood_here, 1);
+    ck_assert(addr_equal(&subnet(5001)->flood_here[0], &own_pa));
 
     feed_locator(&f, 5, "192.0.2.4", VXLAN);    /* Late. */
     ck_assert(feed_settle(&f));
     ck_assert_uint_eq(subnet(5001)->n_flood, 3);
     ck_assert(addr_equal(&subnet(5001)->flood[2].pa, &pa4));
+
+    feed_own_pas(OWN_PA, PA2);
+    ck_assert(feed_settle(&f));
+    ck_assert_uint_eq(subnet(5001)->n_flood, 2);
+    ck_assert_uint_eq(subnet(5001)->n_flood_here, 2);
+    ck_assert(addr_equal(&subnet(5001)->flood_here[0], &own_pa));
+    ck_assert(addr_equal(&subnet(5001)->flood_here[1], &pa2));
 }
 END_TEST
 
