@@ -8,6 +8,7 @@
 #include <string.h>
 #include "compile/choose-pa.h"
 #include "compile/compile.h"
+#include "compile/mtu.h"
 #include "compile/pipeline.h"
 #include "db/db.h"
 #include "drop-counters.h"
@@ -15,6 +16,7 @@
 #include "host/host.h"
 #include "host/pa-watch.h"
 #include "host/rewrite-net.h"
+#include "host/rewrite-port.h"
 #include "lockfile.h"
 #include "learning.h"
 #include "make-dirs.h"
@@ -268,6 +270,17 @@ agent_watch_pas(struct agent *agent)
     free(places);
 }
 
+static void
+agent_set_rewrite(struct agent *agent)
+{
+    bool wanted = policy_rules(agent->policy)->rewrite;
+
+    host_set_rewrite(agent->host, &(struct rewrite_port) {
+        .mac = wanted ? REWRITE_HOST_MAC : NULL,
+        .mtu = wanted ? mtu_of_rewrite(host_get_view(agent->host)) : 0,
+    });
+}
+
 /* Brings the switch link up to date with the policy and the host.  Nothing of
  * this happens before the host's ports are known: a plan without them would
  * take away their flows. */
@@ -284,8 +297,7 @@ agent_apply(struct agent *agent)
         agent_compile(agent);
     }
     learning_policy_settled(agent->learning);
-    host_set_rewrite(agent->host, (policy_rules(agent->policy)->rewrite
-                                    ? REWRITE_HOST_MAC : NULL));
+    agent_set_rewrite(agent);
     rewrite_net_run(agent->rewrite_net);
     switch_set_target(agent->link, host_bridge_target(agent->host));
 }

@@ -143,6 +143,7 @@ EXTRA_DIST += \
 	tests/system/test_ip_rewrite.py \
 	tests/system/test_ip_rewrite_changes.py \
 	tests/system/test_ip_rewrite_ipv6.py \
+	tests/system/test_ip_rewrite_rest.py \
 	tests/system/test_ipv6_guests.py \
 	tests/system/test_ipv6_underlay.py \
 	tests/system/learning.py \

@@ -70,11 +70,22 @@ rewrite_src(struct compile_ctx *cx, const struct family *f,
                        f->kind, bound->iface->ofport, vlan->subnet->vsid,
                        ENCAP_LOCAL, eth_addr_to_uint64(bound->iface->mac),
                        MAC_MASK),
-             plan_text("move:%s->%s,"
-                       "set_field:"REWRITE_OUR_MAC"->eth_src,"
-                       "set_field:"REWRITE_HOST_MAC"->eth_dst,"
-                       "output:%"PRIu32,
-                       f->pa, f->src, cx->host->rewrite));
+             plan_text("move:%s->%s,set_field:%d->"REG_ENCAP","
+                       "resubmit(,%d)",
+                       f->pa, f->src, SPACE_REWRITE, TABLE_MTU));
+}
+
+/* A packet that turns out to be too long is handed back as its sender had
+ * it. */
+char *
+compile_take_back_rewrite(bool is_ipv6)
+{
+    const struct family *f = &families[is_ipv6];
+
+    return xasprintf("move:%s->%s,resubmit(,%d),move:%s->%s,"
+                     "move:%s->%s,resubmit(,%d),move:%s->%s,",
+                     f->dst, f->pa, TABLE_SPACE_PA, f->ca, f->dst,
+                     f->src, f->pa, TABLE_SPACE_PA, f->ca, f->src);
 }
 
 static void
@@ -164,9 +175,14 @@ compile_rewrite(struct compile_ctx *cx)
     if (cx->host->rewrite == OFPP_NONE || !cx->rules->rewrite) {
         return;
     }
-    plan_add(cx->plan, TABLE_ENCAP, 100, 0,
+    plan_add(cx->plan, TABLE_FORWARD, 100, 0,
              plan_text(REG_ENCAP"=%d", SPACE_REWRITE),
              plan_text("resubmit(,%d)", TABLE_REWRITE_OUT));
+    plan_add(cx->plan, TABLE_ENCAP, 100, 0,
+             plan_text(REG_ENCAP"=%d", SPACE_REWRITE),
+             plan_text("set_field:"REWRITE_OUR_MAC"->eth_src,"
+                       "set_field:"REWRITE_HOST_MAC"->eth_dst,"
+                       "output:%"PRIu32, cx->host->rewrite));
     plan_add(cx->plan, TABLE_REWRITE_FROM, 100, 0,
              plan_text(REG_ENCAP"=%#x", ENCAP_LOCAL),
              compile_drop(DROP_CLAIMS_LOCAL));

@@ -38,9 +38,9 @@
  *
  * With IP rewrite there is no tunnel but a port into the host's stack:
  *
- *   ENCAP ──► REWRITE_OUT ──► (SPACE_CA) ──► REWRITE_DST
- *                                                 │
- *              host ◄── REWRITE_SEND ◄── (SPACE_CA) ◄── REWRITE_SRC
+ *   FORWARD ──► REWRITE_OUT ──► (SPACE_CA) ──► REWRITE_DST
+ *                                                   │
+ *        host ◄── MTU... ◄── REWRITE_SEND ◄── (SPACE_CA) ◄── REWRITE_SRC
  *
  *   host ──► ADMIT ──► (SPACE_PA) ──► REWRITE_FROM
  *                                          │
@@ -103,7 +103,7 @@ enum pipeline_table {
     TABLE_REWRITE_OUT = 100,    /* IP rewrite: destination CA -> its PA. */
     TABLE_REWRITE_DST = 101,    /* Destination known. */
     TABLE_REWRITE_SRC = 102,    /* Guest's subnet again; CA -> its PA. */
-    TABLE_REWRITE_SEND = 103,   /* Source is the guest's; to the host. */
+    TABLE_REWRITE_SEND = 103,   /* Source is the guest's. */
     TABLE_SPACE_PA    = 104,    /* PA -> VSID, CA, MAC.  Mappings. */
     TABLE_REWRITE_FROM = 105,   /* From the host: source PA -> CA. */
     TABLE_REWRITE_TO  = 106,    /* Destination PA -> CA; who may send to it. */

@@ -182,7 +182,7 @@ rewrite_is_right(const struct ovsrec_bridge *bridge,
                  const struct bridge_wish *wish)
 {
     return (wish->leave_rewrite
-            || rewrite_port_is_right(bridge, wish->rewrite_mac));
+            || rewrite_port_is_right(bridge, &wish->rewrite));
 }
 
 bool
@@ -397,7 +397,7 @@ bridge_put_right(struct ovsdb_idl *idl, struct ovsdb_idl_txn *txn,
         name_tables(txn, bridge, wish);
     }
     if (!rewrite_is_right(bridge, wish)) {
-        rewrite_port_put_right(idl, txn, bridge, wish->rewrite_mac);
+        rewrite_port_put_right(idl, txn, bridge, &wish->rewrite);
     }
     for (size_t i = 0; i < ARRAY_SIZE(tunnel_ports); i++) {
         put_tunnel_right(idl, txn, bridge, &tunnel_ports[i]);

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "host/rewrite-port.h"
 
 struct ovsdb_idl;
 struct ovsdb_idl_txn;
@@ -29,7 +30,7 @@ struct bridge_wish {
     const char *name;
     const char *datapath_type;  /* NULL for any. */
     bool leave_rewrite;         /* Not decided yet. */
-    const char *rewrite_mac;    /* See host/rewrite-port.h. */
+    struct rewrite_port rewrite;    /* Unless 'leave_rewrite'. */
 
     /* Name of an OpenFlow table, NULL for one that has none. */
     const char *(*table_name)(uint8_t table);

@@ -49,7 +49,7 @@ struct host {
     char *target;               /* Of 'bridge', NULL while it is not there. */
     char *system_id;
     bool rewrite_known;         /* host_set_rewrite() was called. */
-    const char *rewrite_mac;    /* As it has it, constant. */
+    struct rewrite_port rewrite;
     struct smap settings;       /* Open_vSwitch.external_ids, "hnv-...". */
     struct smap bad_macs;       /* Of interfaces by name, told already. */
 
@@ -118,11 +118,12 @@ host_override_bridge(struct host *host, const char *name)
 }
 
 void
-host_set_rewrite(struct host *host, const char *mac)
+host_set_rewrite(struct host *host, const struct rewrite_port *rewrite)
 {
-    if (!host->rewrite_known || host->rewrite_mac != mac) {
+    if (!host->rewrite_known || host->rewrite.mac != rewrite->mac
+        || host->rewrite.mtu != rewrite->mtu) {
         host->rewrite_known = true;
-        host->rewrite_mac = mac;
+        host->rewrite = *rewrite;
         poll_immediate_wake();
     }
 }
@@ -234,6 +235,7 @@ monitor_columns(struct ovsdb_idl *idl)
         &ovsrec_interface_col_options,
         &ovsrec_interface_col_link_state,
         &ovsrec_interface_col_mtu,
+        &ovsrec_interface_col_mtu_request,
     };
     static const struct ovsdb_idl_table_class *const tables[] = {
         &ovsrec_table_open_vswitch,
@@ -546,7 +548,7 @@ host_keep_bridge(struct host *host)
         .name = host->bridge,
         .datapath_type = host_setting(host, "hnv-datapath-type"),
         .leave_rewrite = !host->rewrite_known,
-        .rewrite_mac = host->rewrite_mac,
+        .rewrite = host->rewrite,
         .table_name = host->table_name,
     };
     size_t n;

@@ -28,6 +28,7 @@
 
 struct host;
 struct pa_place;
+struct rewrite_port;
 struct smap;
 
 /* Starts to follow the database at 'remote', e.g. "unix:/run/.../db.sock".
@@ -41,10 +42,9 @@ void host_destroy(struct host *);
  * the setting's. */
 void host_override_bridge(struct host *, const char *name);
 
-/* Whether the bridge is to have the port for IP rewrite, whose device then
- * has the MAC 'mac', a constant; NULL for none.  Until the first call, it is
- * left alone. */
-void host_set_rewrite(struct host *, const char *mac);
+/* What the port for IP rewrite is to be, if the bridge is to have one.  Until
+ * the first call, it is left alone. */
+void host_set_rewrite(struct host *, const struct rewrite_port *);
 
 void host_run(struct host *);
 void host_wait(struct host *);

@@ -24,6 +24,7 @@ find_port(const struct ovsrec_bridge *bridge)
     return NULL;
 }
 
+/* All but the MTU. */
 static bool
 is_right(const struct ovsrec_port *port, const char *mac)
 {
@@ -35,36 +36,59 @@ is_right(const struct ovsrec_port *port, const char *mac)
             && iface->mac && !strcmp(iface->mac, mac));
 }
 
+static bool
+mtu_is_right(const struct ovsrec_interface *iface, unsigned int mtu)
+{
+    return !mtu || (iface->n_mtu_request == 1
+                    && iface->mtu_request[0] == mtu);
+}
+
 bool
-rewrite_port_is_right(const struct ovsrec_bridge *bridge, const char *mac)
+rewrite_port_is_right(const struct ovsrec_bridge *bridge,
+                      const struct rewrite_port *wish)
 {
     const struct ovsrec_port *port = find_port(bridge);
 
-    return mac ? port && is_right(port, mac) : !port;
+    return (!wish->mac ? !port
+            : (port && is_right(port, wish->mac)
+               && mtu_is_right(port->interfaces[0], wish->mtu)));
+}
+
+static void
+set_mtu(const struct ovsrec_interface *iface, unsigned int mtu)
+{
+    int64_t request = mtu;
+
+    if (mtu) {
+        ovsrec_interface_set_mtu_request(iface, &request, 1);
+    }
 }
 
 static struct ovsrec_interface *
-insert_iface(struct ovsdb_idl_txn *txn, const char *mac)
+insert_iface(struct ovsdb_idl_txn *txn, const struct rewrite_port *wish)
 {
     struct ovsrec_interface *iface = ovsrec_interface_insert(txn);
 
     ovsrec_interface_set_name(iface, NAME);
     ovsrec_interface_set_type(iface, "internal");
-    ovsrec_interface_set_mac(iface, mac);
+    ovsrec_interface_set_mac(iface, wish->mac);
+    set_mtu(iface, wish->mtu);
     return iface;
 }
 
 /* As with the tunnel ports, a port that was changed gets a new Interface. */
 static void
 put_iface_right(struct ovsdb_idl_txn *txn, const struct ovsrec_port *port,
-                const char *mac)
+                const struct rewrite_port *wish)
 {
     struct ovsrec_interface *iface;
 
-    if (!is_right(port, mac)) {
+    if (!is_right(port, wish->mac)) {
         VLOG_WARN("port %s was changed; putting it right again", NAME);
-        iface = insert_iface(txn, mac);
+        iface = insert_iface(txn, wish);
         ovsrec_port_set_interfaces(port, &iface, 1);
+    } else if (!mtu_is_right(port->interfaces[0], wish->mtu)) {
+        set_mtu(port->interfaces[0], wish->mtu);
     }
 }
 
@@ -88,9 +112,9 @@ take_port(struct ovsdb_idl *idl)
 }
 
 static const struct ovsrec_port *
-insert_port(struct ovsdb_idl_txn *txn, const char *mac)
+insert_port(struct ovsdb_idl_txn *txn, const struct rewrite_port *wish)
 {
-    struct ovsrec_interface *iface = insert_iface(txn, mac);
+    struct ovsrec_interface *iface = insert_iface(txn, wish);
     struct ovsrec_port *port = ovsrec_port_insert(txn);
 
     VLOG_INFO("adding port %s, for IP rewrite", NAME);
@@ -101,25 +125,26 @@ insert_port(struct ovsdb_idl_txn *txn, const char *mac)
 
 void
 rewrite_port_put_right(struct ovsdb_idl *idl, struct ovsdb_idl_txn *txn,
-                       const struct ovsrec_bridge *bridge, const char *mac)
+                       const struct ovsrec_bridge *bridge,
+                       const struct rewrite_port *wish)
 {
     const struct ovsrec_port *port = find_port(bridge);
 
-    if (!mac) {
+    if (!wish->mac) {
         VLOG_INFO("removing port %s: no subnet has IP rewrite any more",
                   NAME);
         ovsrec_bridge_update_ports_delvalue(bridge, port);
         return;
     }
     if (port) {
-        put_iface_right(txn, port, mac);
+        put_iface_right(txn, port, wish);
         return;
     }
     port = take_port(idl);
     if (port) {
-        put_iface_right(txn, port, mac);
+        put_iface_right(txn, port, wish);
     } else {
-        port = insert_port(txn, mac);
+        port = insert_port(txn, wish);
     }
     ovsrec_bridge_update_ports_addvalue(bridge, port);
 }
