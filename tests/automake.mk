@@ -156,6 +156,7 @@ EXTRA_DIST += \
 	tests/system/test_load_balancing.py \
 	tests/system/test_mtu.py \
 	tests/system/test_mobility.py \
+	tests/system/test_packet_walks.py \
 	tests/system/test_ovsdb_clients.py \
 	tests/system/test_ovsdb_kill.py \
 	tests/system/test_punt.py \

@@ -65,6 +65,77 @@ struct batch {
     bool over_ipv6;
 };
 
+/* Who gets copies, and where. */
+struct guests {
+    struct rules_guest *items;
+    size_t n, allocated;
+};
+
+static void
+add_guest(struct guests *guests, const struct rules_guest *guest)
+{
+    if (guests->n >= guests->allocated) {
+        guests->items = x2nrealloc(guests->items, &guests->allocated,
+                                   sizeof *guests->items);
+    }
+    guests->items[guests->n++] = *guest;
+}
+
+static bool
+has_address(const struct rules_guest *guest, const struct in6_addr *ca)
+{
+    return (addr_is_ipv4(ca)
+            ? addr_to_ipv4(ca) == guest->ca4
+            : addr_equal(ca, &guest->ca6));
+}
+
+/* Where else a guest on its way to another host gets copies, as it gets
+ * packets, see compile-migrations.c. */
+static struct space_where
+other_place(const struct rules_guest *guest, const struct rules_migration *m)
+{
+    struct space_where where = m->to;
+
+    if (where.encap != SPACE_LOCAL && guest->where.encap != SPACE_LOCAL) {
+        where.encap = guest->where.encap;
+    }
+    return where;
+}
+
+/* Adds one of the subnet's guests, in each of its places once. */
+static void
+add_places(struct guests *guests, const struct rules_subnet *subnet,
+           const struct rules_guest *guest)
+{
+    size_t first = guests->n;
+
+    add_guest(guests, guest);
+    for (size_t i = 0; i < subnet->n_migrations; i++) {
+        const struct rules_migration *m = &subnet->migrations[i];
+        struct rules_guest other = *guest;
+        bool known = false;
+
+        other.where = other_place(guest, m);
+        for (size_t j = first; j < guests->n; j++) {
+            known |= space_where_equal(&guests->items[j].where, &other.where);
+        }
+        if (has_address(guest, &m->ca) && !known) {
+            add_guest(guests, &other);
+        }
+    }
+}
+
+static struct guests
+list_guests(const struct rules_subnet *subnet)
+{
+    struct guests guests = { .n = 0 };
+
+    for (size_t i = 0; i < subnet->n_guests; i++) {
+        add_places(&guests, subnet, &subnet->guests[i]);
+    }
+    return guests;
+}
+
 static bool
 is_in_batch(const struct rules_guest *guest, const struct batch *batch)
 {
@@ -75,13 +146,12 @@ is_in_batch(const struct rules_guest *guest, const struct batch *batch)
 }
 
 static void
-copy_locally(struct parts *parts, const struct batch *batch)
+copy_locally(struct parts *parts, const struct guests *guests,
+             const struct batch *batch)
 {
-    const struct rules_subnet *subnet = parts->subnet;
-
-    for (size_t i = 0; i < subnet->n_guests; i++) {
-        if (is_in_batch(&subnet->guests[i], batch)) {
-            char *out = make_out(&subnet->guests[i], batch->family);
+    for (size_t i = 0; i < guests->n; i++) {
+        if (is_in_batch(&guests->items[i], batch)) {
+            char *out = make_out(&guests->items[i], batch->family);
 
             parts_add(parts, "", "%sresubmit(,%d),", out, TABLE_LOCAL);
             free(out);
@@ -107,14 +177,14 @@ tunnel_prefix(const struct batch *batch)
 }
 
 static void
-copy_through(struct parts *parts, const struct batch *batch)
+copy_through(struct parts *parts, const struct guests *guests,
+             const struct batch *batch)
 {
-    const struct rules_subnet *subnet = parts->subnet;
     ofp_port_t port = compile_tunnel_port(parts->cx, batch->encap);
     char *prefix = tunnel_prefix(batch);
 
-    for (size_t i = 0; port != OFPP_NONE && i < subnet->n_guests; i++) {
-        const struct rules_guest *guest = &subnet->guests[i];
+    for (size_t i = 0; port != OFPP_NONE && i < guests->n; i++) {
+        const struct rules_guest *guest = &guests->items[i];
 
         if (is_in_batch(guest, batch)) {
             char *out = make_out(guest, batch->family);
@@ -131,34 +201,35 @@ copy_through(struct parts *parts, const struct batch *batch)
 }
 
 static void
-copy_batches(struct parts *parts, enum family family, bool with_ca)
+copy_batches(struct parts *parts, const struct guests *guests,
+             enum family family, bool with_ca)
 {
     struct batch batch = { .family = family, .with_ca = with_ca };
 
     for (int over_ipv6 = 0; over_ipv6 < 2; over_ipv6++) {
         batch.over_ipv6 = over_ipv6;
         batch.encap = SPACE_VXLAN;
-        copy_through(parts, &batch);
+        copy_through(parts, guests, &batch);
         batch.encap = SPACE_NVGRE;
-        copy_through(parts, &batch);
+        copy_through(parts, guests, &batch);
     }
     batch.encap = SPACE_LOCAL;
-    copy_locally(parts, &batch);
+    copy_locally(parts, guests, &batch);
 }
 
 /* Those without a CA come first, while the address is still the packet's
  * own. */
 static void
 copy_to_guests(struct compile_ctx *cx, const struct rules_subnet *subnet,
-               enum family family)
+               const struct guests *guests, enum family family)
 {
     struct parts parts;
 
     parts_init(&parts, cx, family == FAMILY_NONE ? TABLE_COPY : TABLE_COPY_IP,
                subnet, family_match[family]);
-    copy_batches(&parts, family, false);
+    copy_batches(&parts, guests, family, false);
     if (family != FAMILY_NONE) {
-        copy_batches(&parts, family, true);
+        copy_batches(&parts, guests, family, true);
     }
     parts_finish(&parts, "");
 }
@@ -194,6 +265,8 @@ choose_broadcast(struct compile_ctx *cx, const struct rules_subnet *subnet,
 void
 compile_copies(struct compile_ctx *cx, const struct rules_subnet *subnet)
 {
+    struct guests guests = list_guests(subnet);
+
     plan_add(cx->plan, TABLE_FLOOD, 100, row_cookie(&subnet->row),
              plan_text(REG_VSID"=%#"PRIx32, subnet->vsid),
              plan_text("resubmit(,%d)", TABLE_COPY));
@@ -203,9 +276,10 @@ compile_copies(struct compile_ctx *cx, const struct rules_subnet *subnet)
     for (size_t i = 0; i < subnet->n_prefixes; i++) {
         choose_broadcast(cx, subnet, &subnet->prefixes[i].net);
     }
-    copy_to_guests(cx, subnet, FAMILY_NONE);
-    copy_to_guests(cx, subnet, FAMILY_IPV4);
-    copy_to_guests(cx, subnet, FAMILY_IPV6);
+    copy_to_guests(cx, subnet, &guests, FAMILY_NONE);
+    copy_to_guests(cx, subnet, &guests, FAMILY_IPV4);
+    copy_to_guests(cx, subnet, &guests, FAMILY_IPV6);
+    free(guests.items);
 }
 
 static void

@@ -266,6 +266,26 @@ def test_copies_per_guest_follow_the_mappings(per_vm, lab):
         per_vm.apply(before)
 
 
+def test_a_copy_per_guest_goes_to_both_hosts_of_one_that_moves(per_vm):
+    """Of one that leaves this host, and of one that leaves another."""
+    before = per_vm.policy
+    per_vm.apply(before.moving("a2", "h2", migrating=True)
+                 .moving("a4", "h2", migrating=True))
+    try:
+        with per_vm.tap("a2") as a2:
+            copies = sorted((o.dst, o.inner.dst, o.inner[IP].dst)
+                            for o in copies_on_the_wire(per_vm, 2080, 6))
+            assert copies == sorted(
+                (w.PAS[host], BY_NAME[n].mac, CAS[n]) for n, host in (
+                    ("a2", "h2"), ("a3", "h2"), ("a4", "h2"), ("a4", "h3"),
+                    ("a5", "h2"), ("d2", "h2")))
+            copy = a2.expect(lambda p: UDP in p and p[UDP].sport == 2080,
+                             "copy")
+            assert (copy.dst, copy[IP].dst) == (w.mac("a2"), CAS["a2"])
+    finally:
+        per_vm.apply(before)
+
+
 @pytest.mark.parametrize("config, text", [
     ({"replication": "per vm"},
      'other_config:replication "per vm" is not "per_pa", "per_vm" or '

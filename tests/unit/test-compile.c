@@ -597,6 +597,54 @@ START_TEST(a_copy_per_guest_takes_several_flows)
 }
 END_TEST
 
+/* By its mapping's encapsulation, if that names one; in no place twice. */
+START_TEST(a_guest_that_moves_gets_copies_in_both_places)
+{
+    struct rules_guest guests[] = {
+        { .mac.ea = { 2, 0, 0, 1, 0, 1 }, .ca4 = htonl(0x0a010105),
+          .ca6 = addr("fd00::5"),
+          .where = { SPACE_NVGRE, addr("192.0.2.9") } },
+        { .mac.ea = { 2, 0, 0, 1, 0, 2 }, .ca4 = htonl(0x0a010106),
+          .where = { .encap = SPACE_LOCAL } },
+        { .mac.ea = { 2, 0, 0, 1, 0, 3 }, .ca4 = htonl(0x0a010107),
+          .where = { SPACE_VXLAN, addr("192.0.2.7") } },
+    };
+    struct rules_migration migrations[] = {
+        { addr("10.1.1.5"), { SPACE_VXLAN, addr("192.0.2.8") } },
+        { addr("10.1.1.6"), { SPACE_VXLAN, addr("192.0.2.8") } },
+        { addr("10.1.1.7"), { SPACE_VXLAN, addr("192.0.2.7") } },
+        { addr("fd00::5"), { SPACE_VXLAN, addr("192.0.2.8") } },
+    };
+    struct fixture f;
+
+    fixture_init(&f);
+    f.subnets[0].replication = RULES_PER_VM;
+    f.subnets[0].guests = guests;
+    f.subnets[0].n_guests = ARRAY_SIZE(guests);
+    f.subnets[0].migrations = migrations;
+    f.subnets[0].n_migrations = ARRAY_SIZE(migrations);
+    run(&f);
+    check_flows_parse(&f);
+
+    static const char *const copies[] = {
+        "set_field:02:00:00:01:00:02->eth_dst,"
+        "set_field:192.0.2.8->tun_dst,output:100,"
+        "set_field:02:00:00:01:00:03->eth_dst,"
+        "set_field:192.0.2.7->tun_dst,output:100",
+        "set_field:02:00:00:01:00:01->eth_dst,"
+        "set_field:192.0.2.9->tun_dst,output:101,"
+        "set_field:02:00:00:01:00:01->eth_dst,"
+        "set_field:192.0.2.8->tun_dst,output:101",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(copies); i++) {
+        ck_assert_int_eq(count(&f, TABLE_COPY, "", copies[i]), 1);
+    }
+    ck_assert_int_eq(count(&f, TABLE_COPY, "", "192.0.2.8->tun_dst,output:101,"
+                           "set_field:02:00:00:01:00:01"), 0);
+    fixture_uninit(&f);
+}
+END_TEST
+
 /* The fixture's subnet has a PA by VXLAN and one by NVGRE. */
 START_TEST(a_group_gets_one_copy_by_each_encapsulation)
 {
@@ -794,6 +842,7 @@ main(void)
     tcase_add_test(tc, of_this_hosts_pas_one_hears_copies);
     tcase_add_test(tc, a_port_has_the_mtu_of_the_worst_tunnel);
     tcase_add_test(tc, a_copy_per_guest_takes_several_flows);
+    tcase_add_test(tc, a_guest_that_moves_gets_copies_in_both_places);
     tcase_add_test(tc, a_group_gets_one_copy_by_each_encapsulation);
     tcase_add_test(tc, two_ports_with_one_mac_are_both_blocked);
     tcase_add_test(tc, a_mac_shared_in_one_vlan_sets_that_vlan_aside);
