@@ -26,8 +26,8 @@ read_learning(struct resolver *r, const struct rules_subnet *subnet)
     bool enabled = other_config_bool(&config, "learning", false);
 
     if (enabled && subnet->rewrite) {
-        other_config_complain(&config, "learning", "\"true\" with IP rewrite, "
-                              "which takes a mapping for each CA");
+        other_config_complain(&config, "learning", "possible with IP "
+                              "rewrite, which takes a mapping for each CA");
         enabled = false;
     }
     return (struct rules_learning) {
