@@ -72,19 +72,21 @@ class Tap:
             other.send(packet)
 
     def packets(self, timeout=TIMEOUT, outgoing=False):
-        """Yields packets as they come, until none has for 'timeout'
-        seconds in all.  Those that the namespace itself sent only if
-        'outgoing'."""
+        """Yields packets as they come, for 'timeout' seconds.  Those that
+        the namespace itself sent only if 'outgoing'."""
         for received in self._received(timeout):
             yield from self._decoded(received, outgoing)
 
     def _received(self, timeout):
+        """What has come when the time is over is read, even if that takes
+        longer on a busy machine; but not for ever."""
         deadline = time.monotonic() + timeout
         while self.read_ahead:
             yield self.read_ahead.pop(0)
         while True:
             left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self.socket], [], [], left)[0]:
+            if (left < -TIMEOUT or not select.select(
+                    [self.socket], [], [], max(left, 0))[0]):
                 return
             yield self.socket.recvmsg(65536, 256)
 
