@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "compile/compile.h"
+#include "compile/firewall-parts.h"
 #include "compile/pipeline.h"
 #include "db/db.h"
 #include "drop-counters.h"
@@ -55,6 +56,7 @@ struct agent {
     bool serving;               /* Databases are open. */
     struct host *host;
     struct policy *policy;
+    struct firewall_parts *firewall_parts;
     struct overlay *overlay;    /* The policy's space, and what is learned. */
     struct switch_link *link;
     struct learning *learning;
@@ -151,6 +153,7 @@ agent_create(const struct options *options)
     agent->host = host_create(options->ovsdb, pipeline_table_name);
     host_override_bridge(agent->host, options->bridge);
     agent->policy = policy_create();
+    agent->firewall_parts = firewall_parts_create();
     agent->link = switch_create(&(struct space_source) {
         .find = find_space,
         .for_each = for_each_space,
@@ -177,6 +180,7 @@ agent_destroy(struct agent *agent)
         overlay_destroy(agent->overlay);
         switch_destroy(agent->link);
         db_server_destroy(agent->db);
+        firewall_parts_destroy(agent->firewall_parts);
         policy_destroy(agent->policy);
         host_destroy(agent->host);
         diag_set_uninit(&agent->compile_diags);
@@ -508,7 +512,9 @@ static void
 agent_compile(struct agent *agent)
 {
     struct compiled *compiled = compile(policy_rules(agent->policy),
-                                        host_get_view(agent->host));
+                                        policy_firewall(agent->policy),
+                                        host_get_view(agent->host),
+                                        agent->firewall_parts);
 
     switch_set_plan(agent->link, compiled->plan);
     compiled->plan = NULL;

@@ -26,7 +26,10 @@ if HAVE_CHECK
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
-EXTRA_DIST += tests/unit/policy-feed.h tests/unit/unit.h
+EXTRA_DIST += \
+	tests/unit/firewall-feed.h \
+	tests/unit/policy-feed.h \
+	tests/unit/unit.h
 
 # Scenarios: a folder each, with about.txt to say what must hold.
 SCENARIOS = \

@@ -170,7 +170,7 @@ flood_to_guests(struct compile_ctx *cx, const struct rules_subnet *subnet)
         if (cx->ports[i].subnet == subnet) {
             parts_add(&parts, "",
                       "set_field:%#"PRIx32"->"REG_OUT_PORT",resubmit(,%d),",
-                      cx->ports[i].iface->ofport, TABLE_DELIVER);
+                      cx->ports[i].iface->ofport, TABLE_FW_IN);
         }
     }
     parts_finish(&parts, "");

@@ -28,7 +28,7 @@ admit_port(struct compile_ctx *cx, const struct bound_port *bound)
                        "resubmit(,%d)",
                        bound->subnet->vsid, bound->subnet->domain,
                        compile_local_pa(cx, bound),
-                       free_source ? TABLE_RESOLVE : TABLE_SOURCE));
+                       free_source ? TABLE_FW_OUT : TABLE_SOURCE));
     plan_add(cx->plan, TABLE_ADMIT, 90, cookie,
              plan_text("in_port=%"PRIu32",vlan_tci=0x1000/0x1000", ofport),
              compile_drop(DROP_TAGGED));
@@ -49,7 +49,7 @@ deliver_to_port(struct compile_ctx *cx, const struct bound_port *bound)
                        bound->subnet->vsid, ETH_ADDR_ARGS(bound->iface->mac)),
              plan_text("set_field:%#"PRIx32"->"REG_OUT_PORT","
                        "resubmit(,%d)",
-                       bound->iface->ofport, TABLE_DELIVER));
+                       bound->iface->ofport, TABLE_FW_IN));
 }
 
 void

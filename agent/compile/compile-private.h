@@ -77,7 +77,7 @@ void compile_link_local_ping(struct compile_ctx *,
 /* Actions, for the caller to free, that drop a packet and count it. */
 char *compile_drop(enum drop_reason);
 
-/* Actions, for the caller to free: on to RESOLVE, the source being the
+/* Actions, for the caller to free: on to FW_OUT, the source being the
  * sender's.  What the lookup has left behind would mislead those that
  * follow. */
 char *compile_pass_source(void);
@@ -93,6 +93,7 @@ void compile_protect_nd(struct compile_ctx *, const struct rules_subnet *,
                         const struct in6_addr *addr);
 
 void compile_ports(struct compile_ctx *);      /* ADMIT, LOCAL, DELIVER. */
+void compile_firewall(struct compile_ctx *);   /* FW_*. */
 void compile_source(struct compile_ctx *);     /* SOURCE, ..._OWNER. */
 void compile_resolve(struct compile_ctx *);    /* RESOLVE, ARP_REPLY. */
 void compile_nd(struct compile_ctx *);         /* ND and all its kin. */

@@ -31,8 +31,10 @@ enum drop_reason {
     DROP_TTL,                   /* TTL or hop limit is used up. */
     DROP_TO_GATEWAY,            /* For the router itself; not a ping. */
     DROP_BY_ROUTE,              /* A static route says so. */
+    DROP_FIREWALL,              /* No firewall rule lets it through. */
+    DROP_NO_CONNECTION,         /* Of no connection, nor can it open one. */
 };
-#define N_DROP_REASONS (DROP_BY_ROUTE + 1)
+#define N_DROP_REASONS (DROP_NO_CONNECTION + 1)
 
 /* A word such as "spoofed-ca", NULL for what is no reason. */
 const char *drop_reason_to_string(uint32_t reason);

@@ -13,13 +13,18 @@
  * A plan has meters, too, which flows of it name: each has a number, and all
  * have the same rate.
  *
+ * What is large and changes rarely comes in parts: flows of their own, which
+ * several plans share, so that a part that two plans have is not compared.
+ * A part has a key, by which it is known in other plans, and no flow that may
+ * be in the plan itself or in a part with another key.
+ *
  * Mappings are not in a plan, see model/space.h.
  *
  * Invariants, once plan_sort() was called: flows are in order of table,
- * descending priority, and match, and no two are equal in all three; meters
- * are in ascending order, each once.
+ * descending priority, and match, and no two are equal in all three; likewise
+ * those of a part; meters and parts' keys are in ascending order, each once.
  *
- * Ownership: a plan owns its flows.
+ * Ownership: a plan owns its flows, and parts in common with others.
  * Threads: built by one thread, then constant and free to share. */
 
 #include <stdbool.h>
@@ -36,9 +41,17 @@ struct plan_flow {
     char *actions;              /* "drop" to drop. */
 };
 
+struct plan_part {
+    unsigned int refs;
+    uint64_t key;
+    struct plan *flows;         /* Without parts and meters. */
+};
+
 struct plan {
     struct plan_flow *flows;
     size_t n, allocated;
+    struct plan_part **parts;
+    size_t n_parts, allocated_parts;
     uint32_t *meters;
     size_t n_meters, allocated_meters;
 };
@@ -51,6 +64,25 @@ void plan_destroy(struct plan *);
 void plan_add(struct plan *, uint8_t table, uint16_t priority,
               uint64_t cookie, char *match, char *actions);
 char *plan_text(const char *format, ...) OVS_PRINTF_FORMAT(1, 2);
+
+/* Makes a part of 'flows', which must be sorted and is taken over.  The caller
+ * has the first reference. */
+struct plan_part *plan_part_create(uint64_t key, struct plan *flows);
+void plan_part_unref(struct plan_part *);
+
+/* Adds a part, taking another reference. */
+void plan_add_part(struct plan *, struct plan_part *);
+
+/* Number of flows in the plan and in its parts. */
+size_t plan_count(const struct plan *);
+
+/* Walks the flows of the plan and then those of its parts, from a cursor that
+ * is all zeros.  NULL at the end. */
+struct plan_cursor {
+    size_t part;                /* 0 for the plan itself. */
+    size_t flow;
+};
+const struct plan_flow *plan_next(const struct plan *, struct plan_cursor *);
 
 void plan_add_meter(struct plan *, uint32_t meter);
 bool plan_has_meter(const struct plan *, uint32_t meter);
@@ -71,9 +103,9 @@ void plan_flow_format(const struct plan_flow *,
  * Pointers into 'old' and 'new'. */
 struct plan_delta {
     const struct plan_flow **put;       /* New, or with new actions. */
-    size_t n_put;
+    size_t n_put, allocated_put;
     const struct plan_flow **remove;    /* No longer wanted. */
-    size_t n_remove;
+    size_t n_remove, allocated_remove;
 };
 
 struct plan_delta *plan_diff(const struct plan *old, const struct plan *new);

@@ -45,8 +45,9 @@ enum diag_code {
     DIAG_OTHER_CONFIG,          /* A value in other_config is not one. */
     DIAG_OTHER_HOST,            /* A Physical_Switch that is not this host. */
     DIAG_BAD_ROUTE,             /* A static route that cannot be used. */
+    DIAG_FW_RULE,               /* A firewall rule that is not understood. */
 };
-#define N_DIAG_CODES (DIAG_BAD_ROUTE + 1)
+#define N_DIAG_CODES (DIAG_FW_RULE + 1)
 
 /* One thing wrong with one row.  At most one per row, column and code. */
 struct diag {

@@ -4,7 +4,10 @@
 #include "compile/compile.h"
 #include <string.h>
 #include "compile/pipeline.h"
+#include "firewall-feed.h"
 #include "host/host-view.h"
+#include "model/firewall.h"
+#include "model/policy.h"
 #include "model/rules.h"
 #include "openvswitch/ofp-actions.h"
 #include "openvswitch/ofp-flow.h"
@@ -22,9 +25,34 @@ struct fixture {
     struct space_where flood[2];
     struct rules_port ports[1];
     struct in6_addr pas[1];
+    struct firewall *firewall;
     struct host_view *host;
     struct compiled *compiled;
 };
+
+static void
+ignore_diag(const struct diag *diag OVS_UNUSED, void *aux OVS_UNUSED)
+{
+}
+
+/* Lets everything through a port. */
+static void
+open_port(struct fixture *f, const char *name)
+{
+    static const char *const directions[] = { "Inbound", "Outbound" };
+    const struct policy_sink sink = {
+        .diag_put = ignore_diag, .diag_remove = ignore_diag,
+    };
+    int n = 2 * firewall_count_rows(f->firewall);
+
+    for (int i = 0; i < 2; i++) {
+        struct row_change change = fw_rule_change(
+            n + i, fw_rule_for_all(name, directions[i]));
+
+        firewall_apply(f->firewall, &change);
+    }
+    firewall_settle(f->firewall, &sink);
+}
 
 static struct in6_addr
 addr(const char *s)
@@ -71,6 +99,8 @@ fixture_init(struct fixture *f)
         .router_mac = ETH_ADDR_C(02,00,00,00,00,fe),
     };
 
+    f->firewall = firewall_create();
+    open_port(f, "p1");
     f->host = host_view_create();
     f->host->vxlan = OFP_PORT_C(100);
     f->host->nvgre = OFP_PORT_C(101);
@@ -118,7 +148,7 @@ static void
 run(struct fixture *f)
 {
     compiled_destroy(f->compiled);
-    f->compiled = compile(&f->rules, f->host);
+    f->compiled = compile(&f->rules, f->firewall, f->host, NULL);
 }
 
 static void
@@ -126,6 +156,7 @@ fixture_uninit(struct fixture *f)
 {
     compiled_destroy(f->compiled);
     host_view_destroy(f->host);
+    firewall_destroy(f->firewall);
 }
 
 /* Number of flows in 'table' whose match has 'match' and actions 'actions'. */
@@ -191,7 +222,7 @@ START_TEST(the_same_in_is_the_same_out)
     fixture_init(&f);
     add_iface(&f, "p1", "vif1", OFP_PORT_C(1));
     run(&f);
-    struct compiled *again = compile(&f.rules, f.host);
+    struct compiled *again = compile(&f.rules, f.firewall, f.host, NULL);
     struct plan_delta *delta = plan_diff(f.compiled->plan, again->plan);
     ck_assert(plan_delta_is_empty(delta));
     plan_delta_destroy(delta);
@@ -231,7 +262,7 @@ START_TEST(a_port_that_may_spoof_is_not_asked_for_its_addresses)
     f.ports[0].allow_spoof = true;
     run(&f);
     ck_assert_int_eq(count(&f, TABLE_ADMIT, "dl_src=02", ""), 0);
-    ck_assert_int_eq(count(&f, TABLE_ADMIT, "in_port=7,", "resubmit(,20)"),
+    ck_assert_int_eq(count(&f, TABLE_ADMIT, "in_port=7,", "resubmit(,10)"),
                      1);
     ck_assert_int_eq(count(&f, TABLE_SOURCE, "in_port=7", ""), 0);
     ck_assert_int_eq(count(&f, TABLE_SOURCE_OWNER, "in_port=7", ""), 0);
@@ -526,6 +557,8 @@ START_TEST(two_ports_with_one_mac_are_both_blocked)
     struct fixture f;
 
     fixture_init(&f);
+    open_port(&f, "p2");
+    open_port(&f, "p3");
     f.rules.ports = ports;
     f.rules.n_ports = ARRAY_SIZE(ports);
     add_iface(&f, "p1", "vif1", OFP_PORT_C(1));
