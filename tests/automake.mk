@@ -7,6 +7,9 @@ UNIT_TESTS = \
 	tests/unit/test-choose-pa \
 	tests/unit/test-compile \
 	tests/unit/test-db \
+	tests/unit/test-firewall \
+	tests/unit/test-firewall-set \
+	tests/unit/test-fw-rule \
 	tests/unit/test-host-view \
 	tests/unit/test-learn \
 	tests/unit/test-learn-table \
@@ -14,6 +17,7 @@ UNIT_TESTS = \
 	tests/unit/test-policy \
 	tests/unit/test-policy-cost \
 	tests/unit/test-policy-random \
+	tests/unit/test-ranges \
 	tests/unit/test-routes \
 	tests/unit/test-router-advert \
 	tests/unit/test-space \
@@ -166,6 +170,11 @@ bench: all
 	/usr/bin/python3 -B '$(abs_top_srcdir)/tests/bench/mappings.py'
 	HNV_AGENT='$(abs_top_builddir)/agent/hnv-agent' \
 	/usr/bin/python3 -B '$(abs_top_srcdir)/tests/bench/move.py'
-EXTRA_DIST += tests/bench/mappings.py tests/bench/move.py
+	HNV_AGENT='$(abs_top_builddir)/agent/hnv-agent' \
+	/usr/bin/python3 -B '$(abs_top_srcdir)/tests/bench/firewall.py'
+EXTRA_DIST += \
+	tests/bench/firewall.py \
+	tests/bench/mappings.py \
+	tests/bench/move.py
 
 .PHONY: bench check-ovsdb-wire check-system

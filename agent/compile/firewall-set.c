@@ -179,25 +179,58 @@ add_port_blocks(struct dimension *d, uint8_t protocol, const char *field,
     }
 }
 
-/* In a connection of ICMP, the type stands in the place of the source port,
- * whichever of the rule's fields it is from. */
+/* The types that both of the rule's fields are about. */
+static struct ranges
+types_of(const struct fw_rule *rule)
+{
+    struct ranges types = { .n = 0 };
+
+    for (unsigned int type = 0; type <= UINT8_MAX; type++) {
+        if (fw_numbers_contain(&rule->src_ports, type)
+            && fw_numbers_contain(&rule->dst_ports, type)) {
+            ranges_add(&types, range_value(type), range_value(type));
+        }
+    }
+    ranges_normalize(&types);
+    return types;
+}
+
+/* In a connection of ICMP, the type stands in the place of the source port.
+ * Both fields are about it, so one of them has nothing left to say. */
 static void
-add_ports(struct rule_compiler *rc, const char *field,
-          const struct fw_numbers *ports)
+add_icmp(struct rule_compiler *rc, struct dimension *d, bool is_dst)
 {
     const struct fw_rule *rule = rc->rule;
+
+    if (is_dst && !rule->src_ports.any) {
+        add_element(d, rc->variant->icmp, xstrdup(""));
+    } else {
+        struct ranges types = types_of(rule);
+
+        add_port_blocks(d, rc->variant->icmp, "ct_tp_src", &types);
+        ranges_uninit(&types);
+    }
+}
+
+static void
+add_ports(struct rule_compiler *rc, bool is_dst)
+{
+    const struct fw_rule *rule = rc->rule;
+    const struct fw_numbers *ports = (is_dst ? &rule->dst_ports
+                                      : &rule->src_ports);
     struct dimension *d = add_dimension(rc);
 
     for (int i = 0; i < 2; i++) {
         uint8_t protocol = i ? IPPROTO_UDP : IPPROTO_TCP;
 
         if (fw_numbers_contain(&rule->protocols, protocol)) {
-            add_port_blocks(d, protocol, field, &ports->ranges);
+            add_port_blocks(d, protocol, is_dst ? "ct_tp_dst" : "ct_tp_src",
+                            &ports->ranges);
         }
     }
     if (!rule->protocols.any
         && fw_numbers_contain(&rule->protocols, rc->variant->icmp)) {
-        add_port_blocks(d, rc->variant->icmp, "ct_tp_src", &ports->ranges);
+        add_icmp(rc, d, is_dst);
     }
 }
 
@@ -207,10 +240,10 @@ add_connections(struct rule_compiler *rc)
     const struct fw_rule *rule = rc->rule;
 
     if (!rule->src_ports.any) {
-        add_ports(rc, "ct_tp_src", &rule->src_ports);
+        add_ports(rc, false);
     }
     if (!rule->dst_ports.any) {
-        add_ports(rc, "ct_tp_dst", &rule->dst_ports);
+        add_ports(rc, true);
     }
     if (rule->src_ports.any && rule->dst_ports.any && !rule->protocols.any) {
         add_protocols(rc);
@@ -233,14 +266,15 @@ add_types(struct rule_compiler *rc)
     }
 
     struct dimension *d = add_dimension(rc);
+    struct ranges types = types_of(rule);
 
     for (unsigned int type = 0; type <= UINT8_MAX; type++) {
-        if (fw_numbers_contain(&rule->src_ports, type)
-            && fw_numbers_contain(&rule->dst_ports, type)
+        if (ranges_contain(&types, range_value(type))
             && !firewall_kind_is_tracked(rc->variant->ipv6, type)) {
             add_element(d, -1, xasprintf(",icmp_type=%u", type));
         }
     }
+    ranges_uninit(&types);
     return d->n > 0;
 }
 
