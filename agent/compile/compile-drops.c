@@ -64,6 +64,7 @@ compile_drops(struct compile_ctx *cx)
     rest(cx, TABLE_FW_LAYERS, DROP_NO_CONNECTION);
     rest(cx, TABLE_FW_VERDICT, DROP_FIREWALL);
     rest(cx, TABLE_FW_IN, DROP_FIREWALL);
+    rest(cx, TABLE_FW_TRACKED, DROP_NO_CONNECTION);
     rest(cx, TABLE_ND, DROP_SPOOFED_NEIGHBOR);
     rest(cx, TABLE_ND_SOLICIT, DROP_UNKNOWN_CA);
     rest(cx, TABLE_ND_OWNER, DROP_SPOOFED_NEIGHBOR);

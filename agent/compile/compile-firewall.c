@@ -12,14 +12,15 @@
 
 /* The firewall, on both sides of every port.
  *
- *   FW_OUT ─┬─► FW_KIND ─┬─ ARP, ND ─────────────────────────────┐
- *   FW_IN ──┘            ├─ of no connection ─┐                   │
- *                        └─ ct() ─────────────┴► FW_LAYERS        │
- *                                                  │ (FW_RULES)   │
- *                                                  ▼              ▼
- *                                             FW_VERDICT ───► FW_PASS
- *                                                                 │
- *                                                   RESOLVE or DELIVER
+ *   FW_OUT ─┬─► FW_KIND ─┬─ ARP, ND ──────────────────────────► FW_PASS
+ *   FW_IN ──┘            ├─ of no connection ─┐                    ▲
+ *                        └─ ct() ─► FW_TRACKED ┴► FW_LAYERS         │
+ *                                    ▲   │          │ (FW_RULES)    │
+ *                                    │   │          ▼               │
+ *                         ct(commit) ┴───┼──── FW_VERDICT ──────────┤
+ *                                        └──────────────────────────┘
+ *
+ * FW_PASS leads to RESOLVE or DELIVER.
  *
  * FW_OUT and FW_IN say whose packet it is.  A port whose rules let everything
  * through takes the short way: its packets are not tracked.  Nor are those of
@@ -27,9 +28,7 @@
  * on as what its next packet looks like.
  *
  * FW_KIND finds packets that are no business of the firewall, and those that
- * Open vSwitch cannot track.  Fragments it puts together, looks at and takes
- * apart again, so each has the verdict of the whole; one whose rest does not
- * come goes nowhere.
+ * Open vSwitch cannot track.
  *
  * Each port has a conntrack zone.  Its number is that of its OpenFlow port,
  * which is the interface's for as long as the connections that Open vSwitch
@@ -37,18 +36,28 @@
  *
  * FW_LAYERS asks each layer's rules about the connection, those for the
  * direction in which it was opened: what goes out and answers is decided by
- * the rules for what comes in.  It looks at the zone, too: when the switch is
- * through with fragments it may hand them to whatever packet is next.  All
- * this is asked of every packet (and remembered by the switch), so a changed
- * rule is obeyed by connections that are there, and all of it of one version
- * of the tables, because what is asked is loaded after ct(), not before.
+ * the rules for what comes in.  All this is asked of every packet (and
+ * remembered by the switch), so a changed rule is obeyed by connections that
+ * are there, and all of it of one version of the tables, because what is asked
+ * is loaded after ct(), not before.
  *
  * An ICMP error about a packet of a connection is decided by the connection's
  * own rules, too, if it goes the other way than the first packet.  If it goes
  * the same way, the switch does not say which connection, only that there is
  * one; it passes.
  *
- * What opens a connection and passes is committed, in the port's own zone. */
+ * What opens a connection and passes is committed, in the port's own zone.
+ *
+ * Fragments.  ct() keeps them until all are there, looks at the whole, and
+ * lets go of them one by one; but only the first has ports that rules can be
+ * asked about.  If it passes, it goes into ct() again, and so do the others,
+ * without being asked: there they wait for the first, and if that does not
+ * come they do not come out.
+ *
+ * What ct() lets go of, though, it adds to whatever packets it has at hand,
+ * of whatever port; after some time even what is not complete, as invalid.  So
+ * nothing may follow a ct() but a look at whether the packet is the port's:
+ * that is FW_TRACKED, by zone, state and mark, and the reason for clone(). */
 
 enum kind_priority {
     PRIORITY_NEIGHBOR = 200,
@@ -59,7 +68,11 @@ enum kind_priority {
     PRIORITY_IP = 80,
 };
 
-#define TRACK "ct(table=%d,zone="REG_FW_ZONE")"
+enum layers_priority {
+    PRIORITY_LATER_FRAGMENT = 120,
+    PRIORITY_RELATED = 110,
+    PRIORITY_ASK = 100,
+};
 
 static uint32_t
 zone_of(const struct bound_port *bound)
@@ -124,7 +137,8 @@ add_kind(struct compile_ctx *cx, enum kind_priority priority, char *match,
 static char *
 track(void)
 {
-    return plan_text(TRACK, TABLE_FW_LAYERS);
+    return plan_text("clone(ct(table=%d,zone="REG_FW_ZONE"))",
+                     TABLE_FW_TRACKED);
 }
 
 static char *
@@ -133,15 +147,17 @@ do_not_track(void)
     return plan_text("resubmit(,%d)", TABLE_FW_LAYERS);
 }
 
-/* ARP, which SOURCE has checked, and ND of the one shape that ND checks and
+/* ARP's questions and answers, which SOURCE has checked, and ND of the one shape that ND checks and
  * that guests heed (RFC 4861 section 6.1, 7.1; RFC 6980). */
 static void
 pass_neighbors(struct compile_ctx *cx)
 {
     static const uint8_t types[] = { 133, 135, 136 };
 
-    add_kind(cx, PRIORITY_NEIGHBOR, xstrdup("arp"),
-             plan_text("resubmit(,%d)", TABLE_FW_PASS));
+    for (int op = 1; op <= 2; op++) {
+        add_kind(cx, PRIORITY_NEIGHBOR, plan_text("arp,arp_op=%d", op),
+                 plan_text("resubmit(,%d)", TABLE_FW_PASS));
+    }
     for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
         add_kind(cx, PRIORITY_NEIGHBOR,
                  plan_text("icmp6,icmp_type=%d,icmp_code=0,nw_ttl=255,"
@@ -220,49 +236,76 @@ ask_layers(const struct fw_port *fw, enum fw_direction direction)
 /* Both sides of a port: what it sends belongs to a connection that it opened,
  * unless it is a reply; what it gets, the other way round. */
 static void
-ask_port(struct compile_ctx *cx, const struct bound_port *bound)
+ask_port(struct compile_ctx *cx, const struct bound_port *bound, bool in)
 {
     uint64_t cookie = row_cookie(&bound->port->row);
+    uint32_t whose = zone_of(bound) | (in ? FW_IN_BIT : 0);
+    enum fw_direction own = in ? FW_INBOUND : FW_OUTBOUND;
+    enum fw_direction other = in ? FW_OUTBOUND : FW_INBOUND;
 
-    for (int in = 0; in < 2; in++) {
-        char *whose = xasprintf(REG_FW"=%#"PRIx32,
-                                zone_of(bound) | (in ? FW_IN_BIT : 0));
-        enum fw_direction own = in ? FW_INBOUND : FW_OUTBOUND;
-        enum fw_direction other = in ? FW_OUTBOUND : FW_INBOUND;
+    plan_add(cx->plan, TABLE_FW_LAYERS, PRIORITY_ASK, cookie,
+             plan_text(REG_FW"=%#"PRIx32",ct_state=+trk-inv-rpl", whose),
+             ask_layers(bound->firewall, own));
+    plan_add(cx->plan, TABLE_FW_LAYERS, PRIORITY_ASK, cookie,
+             plan_text(REG_FW"=%#"PRIx32",ct_state=+trk-inv+rpl", whose),
+             ask_layers(bound->firewall, other));
+    plan_add(cx->plan, TABLE_FW_LAYERS, PRIORITY_ASK, cookie,
+             plan_text(REG_FW"=%#"PRIx32",ct_state=-trk-inv", whose),
+             ask_layers(bound->firewall, own));
+}
 
-        plan_add(cx->plan, TABLE_FW_LAYERS, 110, cookie,
-                 plan_text("%s,ct_zone=%"PRIu32","
-                           "ct_state=+trk+rel-inv-new-est-rpl",
-                           whose, zone_of(bound)),
-                 plan_text("resubmit(,%d)", TABLE_FW_PASS));
-        plan_add(cx->plan, TABLE_FW_LAYERS, 100, cookie,
-                 plan_text("%s,ct_zone=%"PRIu32",ct_state=+trk-inv-rpl",
-                           whose, zone_of(bound)),
-                 ask_layers(bound->firewall, own));
-        plan_add(cx->plan, TABLE_FW_LAYERS, 100, cookie,
-                 plan_text("%s,ct_zone=%"PRIu32",ct_state=+trk-inv+rpl",
-                           whose, zone_of(bound)),
-                 ask_layers(bound->firewall, other));
-        plan_add(cx->plan, TABLE_FW_LAYERS, 100, cookie,
-                 plan_text("%s,ct_state=-trk-inv", whose),
-                 ask_layers(bound->firewall, own));
-        free(whose);
-    }
+/* FW_TRACKED. */
+
+static void
+recognize(struct compile_ctx *cx, const struct bound_port *bound, bool in)
+{
+    uint64_t cookie = row_cookie(&bound->port->row);
+    uint32_t zone = zone_of(bound);
+    uint32_t whose = zone | (in ? FW_IN_BIT : 0);
+
+    plan_add(cx->plan, TABLE_FW_TRACKED, 100, cookie,
+             plan_text(REG_FW"=%#"PRIx32",ct_zone=%"PRIu32
+                       ",ct_state=+trk-inv", whose, zone),
+             plan_text("resubmit(,%d)", TABLE_FW_LAYERS));
+    plan_add(cx->plan, TABLE_FW_TRACKED, 100, cookie,
+             plan_text(REG_FW"=%#"PRIx32",ct_zone=%"PRIu32
+                       ",ct_state=+trk-inv,ct_mark=%d",
+                       whose | FW_COMMIT_BIT, zone, FW_CT_MARK),
+             plan_text("resubmit(,%d)", TABLE_FW_PASS));
 }
 
 /* FW_VERDICT and FW_PASS. */
+
+static char *
+commit(void)
+{
+    return plan_text("set_field:%#x/%#x->"REG_FW","
+                     "ct(commit,table=%d,zone="REG_FW_ZONE","
+                     "exec(set_field:%d->ct_mark))",
+                     FW_COMMIT_BIT, FW_COMMIT_BIT, TABLE_FW_TRACKED,
+                     FW_CT_MARK);
+}
 
 static void
 obey(struct compile_ctx *cx)
 {
     unsigned int all = FW_SAYS_ADMIN | FW_SAYS_CONTROLLER;
 
+    plan_add(cx->plan, TABLE_FW_LAYERS, PRIORITY_RELATED, 0,
+             xstrdup("ct_state=+trk+rel-inv-new-est-rpl"),
+             plan_text("resubmit(,%d)", TABLE_FW_PASS));
     for (int ipv6 = 0; ipv6 < 2; ipv6++) {
+        const char *ip = ipv6 ? "ipv6" : "ip";
+
+        plan_add(cx->plan, TABLE_FW_LAYERS, PRIORITY_LATER_FRAGMENT, 0,
+                 plan_text("%s,ip_frag=later,ct_state=+trk-inv", ip),
+                 commit());
+        plan_add(cx->plan, TABLE_FW_VERDICT, 120, 0,
+                 plan_text("%s,ip_frag=first,"REG_FW_SAYS"=%#x/%#x", ip, all,
+                           all), commit());
         plan_add(cx->plan, TABLE_FW_VERDICT, 110, 0,
-                 plan_text("%s,"REG_FW_SAYS"=%#x/%#x,ct_state=+trk+new",
-                           ipv6 ? "ipv6" : "ip", all, all),
-                 plan_text("ct(commit,zone="REG_FW_ZONE"),resubmit(,%d)",
-                           TABLE_FW_PASS));
+                 plan_text("%s,"REG_FW_SAYS"=%#x/%#x,ct_state=+trk+new", ip,
+                           all, all), commit());
     }
     plan_add(cx->plan, TABLE_FW_VERDICT, 100, 0,
              plan_text(REG_FW_SAYS"=%#x/%#x", all, all),
@@ -291,7 +334,10 @@ compile_firewall(struct compile_ctx *cx)
             open_port(cx, bound);
         } else {
             guard_port(cx, bound);
-            ask_port(cx, bound);
+            for (int in = 0; in < 2; in++) {
+                recognize(cx, bound, in);
+                ask_port(cx, bound, in);
+            }
             any = true;
         }
     }

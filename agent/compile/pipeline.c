@@ -52,6 +52,7 @@ static const char *const table_names[] = {
     [TABLE_TOO_LONG] = "TOO_LONG",
     [TABLE_LOCAL] = "LOCAL",
     [TABLE_FW_IN] = "FW_IN",
+    [TABLE_FW_TRACKED] = "FW_TRACKED",
     [TABLE_DELIVER] = "DELIVER",
     [TABLE_ENCAP] = "ENCAP",
     [TABLE_ENCAP_SOURCE] = "ENCAP_SOURCE",

@@ -95,6 +95,7 @@ enum pipeline_table {
     TABLE_TOO_LONG    = 74,     /* And is it longer? */
     TABLE_LOCAL       = 80,     /* VSID, MAC -> local port. */
     TABLE_FW_IN       = 82,     /* Firewall: what goes to a guest. */
+    TABLE_FW_TRACKED  = 83,     /* Back from being tracked: really its? */
     TABLE_DELIVER     = 90,     /* Output to a local port. */
     TABLE_ENCAP       = 95,     /* Outer addresses, key; output. */
     TABLE_ENCAP_SOURCE = 96,    /* Outer source address. */
@@ -135,14 +136,19 @@ enum pipeline_table {
 /* Registers of the firewall, which borrows those of REG_CA6: nothing is looked
  * up before FW_OUT or after FW_IN. */
 #define REG_FW       "reg12"    /* Whose: the port's conntrack zone, in the low
-                                 * 16 bits, and FW_IN_BIT. */
+                                 * 16 bits; FW_IN_BIT; FW_COMMIT_BIT. */
 #define REG_FW_ZONE  "NXM_NX_REG12[0..15]"
 #define REG_FW_SET   "reg13"    /* Set of rules that is asked. */
 #define REG_FW_SAYS  "reg14"    /* What was said: FW_SAYS_*. */
 #define REG_FW_ALL   "xxreg3"   /* All of them. */
 
-/* REG_FW: the packet goes to the port; else it is from it. */
+/* REG_FW: the packet goes to the port, else it is from it; it has had its
+ * verdict. */
 #define FW_IN_BIT 0x10000
+#define FW_COMMIT_BIT 0x20000
+
+/* ct_mark of connections that were let through. */
+#define FW_CT_MARK 1
 
 /* REG_FW_SAYS: the set that was asked lets the packet through; each layer
  * does. */
