@@ -37,6 +37,7 @@ EXTRA_DIST += \
 
 # Scenarios: a folder each, with about.txt to say what must hold.
 SCENARIOS = \
+	tests/scenarios/firewall/result.want \
 	tests/scenarios/ipv6/result.want \
 	tests/scenarios/migrating/result.want \
 	tests/scenarios/learning/result.want \
@@ -54,6 +55,9 @@ SCENARIOS = \
 TESTS += $(SCENARIOS)
 EXTRA_DIST += \
 	$(SCENARIOS) \
+	tests/scenarios/firewall/about.txt \
+	tests/scenarios/firewall/host.txt \
+	tests/scenarios/firewall/policy.json \
 	tests/scenarios/ipv6/about.txt \
 	tests/scenarios/ipv6/host.txt \
 	tests/scenarios/ipv6/policy.json \

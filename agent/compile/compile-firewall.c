@@ -147,8 +147,9 @@ do_not_track(void)
     return plan_text("resubmit(,%d)", TABLE_FW_LAYERS);
 }
 
-/* ARP's questions and answers, which SOURCE has checked, and ND of the one shape that ND checks and
- * that guests heed (RFC 4861 section 6.1, 7.1; RFC 6980). */
+/* ARP's questions and answers, which SOURCE has checked, and ND of the one
+ * shape that ND checks and that guests heed (RFC 4861 section 6.1, 7.1; RFC
+ * 6980). */
 static void
 pass_neighbors(struct compile_ctx *cx)
 {
