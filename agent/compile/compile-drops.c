@@ -24,6 +24,7 @@ static const char *const reason_names[N_DROP_REASONS] = {
     [DROP_BY_ROUTE] = "by-route",
     [DROP_FIREWALL] = "firewall",
     [DROP_NO_CONNECTION] = "no-connection",
+    [DROP_SECOND_COPY] = "second-copy",
     [DROP_UNKNOWN_MAC] = "unknown-mac",
     [DROP_NOT_HERE] = "not-here",
     [DROP_NO_TUNNEL] = "no-tunnel",

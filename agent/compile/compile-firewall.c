@@ -111,10 +111,13 @@ guard_port(struct compile_ctx *cx, const struct bound_port *bound)
              plan_text("set_field:%#"PRIx32"->"REG_FW",resubmit(,%d)",
                        zone_of(bound) | FW_IN_BIT, TABLE_FW_KIND));
 
-    /* Its own broadcasts do not come back to it. */
-    plan_add(cx->plan, TABLE_FW_IN, 110, cookie,
-             plan_text("in_port=%"PRIu32","REG_OUT_PORT"=%#"PRIx32, ofport,
-                       ofport), xstrdup("drop"));
+    /* Its own broadcasts do not come back to it.  Of a port that is in several
+     * subnets DELIVER says what does. */
+    if (!bound->port->n_trunks) {
+        plan_add(cx->plan, TABLE_FW_IN, 110, cookie,
+                 plan_text("in_port=%"PRIu32","REG_OUT_PORT"=%#"PRIx32,
+                           ofport, ofport), xstrdup("drop"));
+    }
 }
 
 /* What the agent says, as the router. */

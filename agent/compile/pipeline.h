@@ -36,7 +36,8 @@
  * mapping; all others are rules.
  *
  * What the router has to say about a packet, that it cannot be forwarded, goes
- * by PUNT to the agent.
+ * by PUNT to the agent.  An answer that the switch itself gives goes to
+ * RETURN.
  *
  * The firewall sees what a guest sends, after the guards and before all else,
  * and what goes to a guest, last of all, see compile-firewall.c.
@@ -88,6 +89,8 @@ enum pipeline_table {
     TABLE_ND_ANSWER   = 53,     /* Its flags; output. */
     TABLE_FLOOD       = 60,     /* A copy to each PA of the subnet. */
     TABLE_FLOOD_LOCAL = 62,     /* A copy to each local guest of it. */
+    TABLE_COPY_IP     = 63,     /* A copy to each guest: MAC and address. */
+    TABLE_COPY        = 64,     /* A copy to each guest: MAC alone. */
     TABLE_FORWARD     = 70,     /* This host, or which encapsulation. */
     TABLE_BALANCE     = 71,     /* Which share of a CA with several owners. */
     TABLE_SPACE_SHARE = 72,     /* VSID, CA, share -> MAC, where.  Mappings. */
@@ -97,6 +100,7 @@ enum pipeline_table {
     TABLE_FW_IN       = 82,     /* Firewall: what goes to a guest. */
     TABLE_FW_TRACKED  = 83,     /* Back from being tracked: really its? */
     TABLE_DELIVER     = 90,     /* Output to a local port. */
+    TABLE_RETURN      = 91,     /* Output to whom the packet came from. */
     TABLE_ENCAP       = 95,     /* Outer addresses, key; output. */
     TABLE_ENCAP_SOURCE = 96,    /* Outer source address. */
     TABLE_DROP        = 110,    /* A flow per reason. */
@@ -156,9 +160,11 @@ enum pipeline_table {
 #define FW_SAYS_ADMIN 0x2
 #define FW_SAYS_CONTROLLER 0x4
 
-/* Bit of the metadata field: the agent has seen the packet, see
- * compile-learn.c. */
-#define METADATA_SEEN 0x10000
+/* The metadata field, by bits; zero when a packet enters. */
+#define META_VLAN     "metadata[0..11]" /* VLAN of the guest's packet ... */
+#define METADATA_TAG  0x1fff            /* ... in all of pipeline_tag(). */
+#define METADATA_SEEN 0x10000           /* The agent has seen the packet, see
+                                         * compile-learn.c. */
 
 /* Register numbers for code that builds matches without text. */
 enum pipeline_reg {
@@ -217,6 +223,14 @@ static inline uint32_t
 pipeline_from(uint32_t reg)
 {
     return reg >> 8;
+}
+
+/* A guest's tag, of VLAN 'vlan' or none for 0, as METADATA_TAG and vlan_vid
+ * have it. */
+static inline uint32_t
+pipeline_tag(uint16_t vlan)
+{
+    return vlan ? VLAN_CFI | vlan : 0;
 }
 
 /* REG_MAC: this bit is set if the MAC was learned, and no policy says so. */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "model/diag-report.h"
 #include "model/firewall.h"
+#include "model/guests.h"
 #include "model/locators.h"
 #include "model/mappings.h"
 #include "model/resolve.h"
@@ -246,6 +247,7 @@ policy_settle(struct policy *policy, const struct policy_sink *sink)
 
     settle_locators(policy, sink);
     mappings_settle(&policy->mappings, sink);
+    changed |= guests_settle(&policy->mappings);
     changed |= firewall_settle(policy->firewall, sink);
     return update_tunnels(policy) || changed;
 }
