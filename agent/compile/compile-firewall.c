@@ -32,7 +32,9 @@
  *
  * Each port has a conntrack zone.  Its number is that of its OpenFlow port,
  * which is the interface's for as long as the connections that Open vSwitch
- * knows of: it survives restarts of the agent.
+ * knows of: it survives restarts of the agent.  When the port goes, or is let
+ * through everything, its connections are forgotten: those of another port, or
+ * the same ones much later, are not what the zone remembers.
  *
  * FW_LAYERS asks each layer's rules about the connection, those for the
  * direction in which it was opened: what goes out and answers is decided by
@@ -323,6 +325,14 @@ obey(struct compile_ctx *cx)
                        TABLE_RESOLVE));
 }
 
+/* A port that is blocked for now may find its connections again. */
+static bool
+has_zone(const struct bound_port *bound)
+{
+    return (bound->iface && bound->iface->ofport != OFPP_NONE
+            && !(bound->state == PORT_ACTIVE && bound->firewall->open));
+}
+
 void
 compile_firewall(struct compile_ctx *cx)
 {
@@ -331,6 +341,9 @@ compile_firewall(struct compile_ctx *cx)
     for (size_t i = 0; i < cx->n_ports; i++) {
         const struct bound_port *bound = &cx->ports[i];
 
+        if (has_zone(bound)) {
+            plan_add_zone(cx->plan, zone_of(bound));
+        }
         if (bound->state != PORT_ACTIVE) {
             continue;
         }

@@ -31,7 +31,8 @@ plan_destroy(struct plan *plan)
         }
         free(plan->parts);
         free(plan->flows);
-        free(plan->meters);
+        free(plan->meters.ids);
+        free(plan->zones.ids);
         free(plan);
     }
 }
@@ -121,18 +122,29 @@ plan_next(const struct plan *plan, struct plan_cursor *cursor)
     return NULL;
 }
 
+static void
+add_id(struct plan_ids *ids, uint32_t id)
+{
+    if (ids->n >= ids->allocated) {
+        ids->ids = x2nrealloc(ids->ids, &ids->allocated, sizeof *ids->ids);
+    }
+    ids->ids[ids->n++] = id;
+}
+
 void
 plan_add_meter(struct plan *plan, uint32_t meter)
 {
-    if (plan->n_meters >= plan->allocated_meters) {
-        plan->meters = x2nrealloc(plan->meters, &plan->allocated_meters,
-                                  sizeof *plan->meters);
-    }
-    plan->meters[plan->n_meters++] = meter;
+    add_id(&plan->meters, meter);
+}
+
+void
+plan_add_zone(struct plan *plan, uint16_t zone)
+{
+    add_id(&plan->zones, zone);
 }
 
 static int
-compare_meters(const void *a_, const void *b_)
+compare_ids(const void *a_, const void *b_)
 {
     const uint32_t *a = a_;
     const uint32_t *b = b_;
@@ -141,28 +153,25 @@ compare_meters(const void *a_, const void *b_)
 }
 
 bool
-plan_has_meter(const struct plan *plan, uint32_t meter)
+plan_ids_contain(const struct plan_ids *ids, uint32_t id)
 {
-    return (plan->n_meters
-            && bsearch(&meter, plan->meters, plan->n_meters, sizeof meter,
-                       compare_meters));
+    return ids->n && bsearch(&id, ids->ids, ids->n, sizeof id, compare_ids);
 }
 
 static void
-sort_meters(struct plan *plan)
+sort_ids(struct plan_ids *ids)
 {
     size_t n = 0;
 
-    if (plan->n_meters) {
-        qsort(plan->meters, plan->n_meters, sizeof *plan->meters,
-              compare_meters);
+    if (ids->n) {
+        qsort(ids->ids, ids->n, sizeof *ids->ids, compare_ids);
     }
-    for (size_t i = 0; i < plan->n_meters; i++) {
-        if (!n || plan->meters[n - 1] != plan->meters[i]) {
-            plan->meters[n++] = plan->meters[i];
+    for (size_t i = 0; i < ids->n; i++) {
+        if (!n || ids->ids[n - 1] != ids->ids[i]) {
+            ids->ids[n++] = ids->ids[i];
         }
     }
-    plan->n_meters = n;
+    ids->n = n;
 }
 
 static int
@@ -185,7 +194,8 @@ plan_sort(struct plan *plan)
 {
     size_t n = 0;
 
-    sort_meters(plan);
+    sort_ids(&plan->meters);
+    sort_ids(&plan->zones);
     if (plan->n_parts) {
         qsort(plan->parts, plan->n_parts, sizeof *plan->parts, compare_parts);
     }

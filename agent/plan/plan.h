@@ -11,7 +11,8 @@
  * the flows that changed, and only those, into OpenFlow.
  *
  * A plan has meters, too, which flows of it name: each has a number, and all
- * have the same rate.
+ * have the same rate.  And it has conntrack zones, by number: connections of a
+ * zone that a plan has no more are to be forgotten.
  *
  * What is large and changes rarely comes in parts: flows of their own, which
  * several plans share, so that a part that two plans have is not compared.
@@ -22,7 +23,8 @@
  *
  * Invariants, once plan_sort() was called: flows are in order of table,
  * descending priority, and match, and no two are equal in all three; likewise
- * those of a part; meters and parts' keys are in ascending order, each once.
+ * those of a part; meters, zones and parts' keys are in ascending order, each
+ * once.
  *
  * Ownership: a plan owns its flows, and parts in common with others.
  * Threads: built by one thread, then constant and free to share. */
@@ -41,10 +43,16 @@ struct plan_flow {
     char *actions;              /* "drop" to drop. */
 };
 
+/* Numbers of meters or zones. */
+struct plan_ids {
+    uint32_t *ids;
+    size_t n, allocated;
+};
+
 struct plan_part {
     unsigned int refs;
     uint64_t key;
-    struct plan *flows;         /* Without parts and meters. */
+    struct plan *flows;         /* And nothing else. */
 };
 
 struct plan {
@@ -52,8 +60,8 @@ struct plan {
     size_t n, allocated;
     struct plan_part **parts;
     size_t n_parts, allocated_parts;
-    uint32_t *meters;
-    size_t n_meters, allocated_meters;
+    struct plan_ids meters;
+    struct plan_ids zones;
 };
 
 struct plan *plan_create(void);
@@ -85,7 +93,10 @@ struct plan_cursor {
 const struct plan_flow *plan_next(const struct plan *, struct plan_cursor *);
 
 void plan_add_meter(struct plan *, uint32_t meter);
-bool plan_has_meter(const struct plan *, uint32_t meter);
+void plan_add_zone(struct plan *, uint16_t zone);
+
+/* Of a sorted plan's. */
+bool plan_ids_contain(const struct plan_ids *, uint32_t id);
 
 /* Puts the flows in order.  Two equal flows are a fault of the compiler, not
  * of the policy; the second is dropped and true returned, so that the caller
