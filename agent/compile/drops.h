@@ -33,6 +33,8 @@ enum drop_reason {
     DROP_TO_GATEWAY,            /* For the router itself; not a ping. */
     DROP_BY_ROUTE,              /* A static route says so. */
     DROP_SECOND_COPY,           /* By another PA of this host it came, too. */
+    DROP_NOT_REWRITABLE,        /* To a guest with IP rewrite, but not IP, not
+                                 * for its CA, or from a subnet without. */
     DROP_FIREWALL,              /* No firewall rule lets it through. */
     DROP_NO_CONNECTION,         /* Of no connection, nor can it open one. */
 };
