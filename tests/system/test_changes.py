@@ -210,8 +210,8 @@ def test_a_subnet_goes_to_another_network(world):
 
 
 def test_rows_may_come_in_any_order(make_lab):
-    """Rules of the firewall before mappings before ports before networks before
-    this host's addresses."""
+    """Rules of the firewall before mappings before ports before networks
+    before this host's addresses."""
     world = w.World(make_lab(w.description()))
     for host in world.lab.hosts:
         (_, *operations), (_, *rules) = w.policy().full(host)
