@@ -8,8 +8,16 @@ agent_libhnv_la_SOURCES = \
 	agent/agent.h \
 	agent/drop-counters.c \
 	agent/drop-counters.h \
+	agent/firewall-counters.c \
+	agent/firewall-counters.h \
+	agent/firewall-log.c \
+	agent/firewall-log.h \
+	agent/firewall-log-line.c \
+	agent/firewall-log-line.h \
 	agent/learning.c \
 	agent/learning.h \
+	agent/log-file.c \
+	agent/log-file.h \
 	agent/loop.c \
 	agent/loop.h \
 	agent/make-dirs.c \

@@ -7,14 +7,20 @@ UNIT_TESTS = \
 	tests/unit/test-choose-pa \
 	tests/unit/test-compile \
 	tests/unit/test-db \
+	tests/unit/test-firewall \
+	tests/unit/test-firewall-log \
+	tests/unit/test-firewall-set \
+	tests/unit/test-fw-rule \
 	tests/unit/test-groups \
 	tests/unit/test-host-view \
 	tests/unit/test-learn \
 	tests/unit/test-learn-table \
+	tests/unit/test-log-file \
 	tests/unit/test-plan \
 	tests/unit/test-policy \
 	tests/unit/test-policy-cost \
 	tests/unit/test-policy-random \
+	tests/unit/test-ranges \
 	tests/unit/test-routes \
 	tests/unit/test-router-advert \
 	tests/unit/test-space \
@@ -27,10 +33,14 @@ if HAVE_CHECK
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
-EXTRA_DIST += tests/unit/policy-feed.h tests/unit/unit.h
+EXTRA_DIST += \
+	tests/unit/firewall-feed.h \
+	tests/unit/policy-feed.h \
+	tests/unit/unit.h
 
 # Scenarios: a folder each, with about.txt to say what must hold.
 SCENARIOS = \
+	tests/scenarios/firewall/result.want \
 	tests/scenarios/ip-rewrite/result.want \
 	tests/scenarios/ipv6/result.want \
 	tests/scenarios/migrating/result.want \
@@ -51,6 +61,9 @@ SCENARIOS = \
 TESTS += $(SCENARIOS)
 EXTRA_DIST += \
 	$(SCENARIOS) \
+	tests/scenarios/firewall/about.txt \
+	tests/scenarios/firewall/host.txt \
+	tests/scenarios/firewall/policy.json \
 	tests/scenarios/ip-rewrite/about.txt \
 	tests/scenarios/ip-rewrite/host.txt \
 	tests/scenarios/ip-rewrite/policy.json \
@@ -132,10 +145,20 @@ check-system: all
 	HNV_AGENT='$(abs_top_builddir)/agent/hnv-agent' \
 	$(PYTEST) $(PYTEST_FLAGS) '$(abs_top_srcdir)/tests/system'
 EXTRA_DIST += \
+	tests/system/bypass_frames.py \
 	tests/system/conftest.py \
+	tests/system/firewall_random.py \
+	tests/system/firewall_reference.py \
+	tests/system/firewall_rules.py \
+	tests/system/guest_sockets.py \
 	tests/system/ovsdb_peer.py \
 	tests/system/test_bad_input.py \
 	tests/system/test_changes.py \
+	tests/system/test_firewall.py \
+	tests/system/test_firewall_bypass.py \
+	tests/system/test_firewall_log.py \
+	tests/system/test_firewall_ports.py \
+	tests/system/test_firewall_random.py \
 	tests/system/test_forwarding.py \
 	tests/system/test_guards.py \
 	tests/system/test_host.py \
@@ -185,6 +208,11 @@ bench: all
 	/usr/bin/python3 -B '$(abs_top_srcdir)/tests/bench/mappings.py'
 	HNV_AGENT='$(abs_top_builddir)/agent/hnv-agent' \
 	/usr/bin/python3 -B '$(abs_top_srcdir)/tests/bench/move.py'
-EXTRA_DIST += tests/bench/mappings.py tests/bench/move.py
+	HNV_AGENT='$(abs_top_builddir)/agent/hnv-agent' \
+	/usr/bin/python3 -B '$(abs_top_srcdir)/tests/bench/firewall.py'
+EXTRA_DIST += \
+	tests/bench/firewall.py \
+	tests/bench/mappings.py \
+	tests/bench/move.py
 
 .PHONY: bench check-ovsdb-wire check-system

@@ -297,14 +297,18 @@ add_diags(struct svec *lines, const struct diag_set *diags)
 
 /* Flows, without cookies: those name rows, whose UUIDs differ in each run. */
 static void
-print_flows(struct plan *plan)
+print_flows(const struct plan *plan)
 {
+    struct plan_cursor cursor = { .part = 0 };
     struct ds s = DS_EMPTY_INITIALIZER;
+    const struct plan_flow *flow;
 
-    for (size_t i = 0; i < plan->n; i++) {
-        plan->flows[i].cookie = 0;
+    while ((flow = plan_next(plan, &cursor)) != NULL) {
+        struct plan_flow copy = *flow;
+
+        copy.cookie = 0;
         ds_put_cstr(&s, "  ");
-        plan_flow_format(&plan->flows[i], pipeline_table_name, &s);
+        plan_flow_format(&copy, pipeline_table_name, &s);
         ds_put_char(&s, '\n');
     }
     printf("flows:\n%s", ds_cstr(&s));
@@ -314,7 +318,9 @@ print_flows(struct plan *plan)
 static void
 print_result(const struct model *model, const struct host_view *view)
 {
-    struct compiled *compiled = compile(policy_rules(model->policy), view);
+    struct compiled *compiled = compile(policy_rules(model->policy),
+                                        policy_firewall(model->policy), view,
+                                        NULL);
     struct svec diags = SVEC_EMPTY_INITIALIZER;
 
     print_flows(compiled->plan);

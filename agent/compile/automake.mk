@@ -6,6 +6,8 @@ agent_libhnv_la_SOURCES += \
 	agent/compile/compile-balance.c \
 	agent/compile/compile-copies.c \
 	agent/compile/compile-drops.c \
+	agent/compile/compile-firewall.c \
+	agent/compile/compile-firewall-log.c \
 	agent/compile/compile-flood.c \
 	agent/compile/compile-groups.c \
 	agent/compile/compile-learn-nd.c \
@@ -29,6 +31,12 @@ agent_libhnv_la_SOURCES += \
 	agent/compile/compile.c \
 	agent/compile/compile.h \
 	agent/compile/drops.h \
+	agent/compile/firewall-kind.c \
+	agent/compile/firewall-kind.h \
+	agent/compile/firewall-parts.c \
+	agent/compile/firewall-parts.h \
+	agent/compile/firewall-set.c \
+	agent/compile/firewall-set.h \
 	agent/compile/mtu.c \
 	agent/compile/mtu.h \
 	agent/compile/parts.c \

@@ -22,6 +22,8 @@ static const char *const reason_names[N_DROP_REASONS] = {
     [DROP_TTL] = "ttl",
     [DROP_TO_GATEWAY] = "to-gateway",
     [DROP_BY_ROUTE] = "by-route",
+    [DROP_FIREWALL] = "firewall",
+    [DROP_NO_CONNECTION] = "no-connection",
     [DROP_SECOND_COPY] = "second-copy",
     [DROP_NOT_REWRITABLE] = "not-rewritable",
     [DROP_UNKNOWN_MAC] = "unknown-mac",
@@ -60,6 +62,11 @@ compile_drops(struct compile_ctx *cx)
     rest(cx, TABLE_ADMIT, DROP_UNKNOWN_PORT);
     rest(cx, TABLE_SOURCE_OWNER, DROP_SPOOFED_CA);
     rest(cx, TABLE_PEER_GATE, DROP_UNKNOWN_PEER);
+    rest(cx, TABLE_FW_OUT, DROP_FIREWALL);
+    rest(cx, TABLE_FW_LAYERS, DROP_NO_CONNECTION);
+    rest(cx, TABLE_FW_VERDICT, DROP_FIREWALL);
+    rest(cx, TABLE_FW_IN, DROP_FIREWALL);
+    rest(cx, TABLE_FW_TRACKED, DROP_NO_CONNECTION);
     rest(cx, TABLE_ND, DROP_SPOOFED_NEIGHBOR);
     rest(cx, TABLE_ND_SOLICIT, DROP_UNKNOWN_CA);
     rest(cx, TABLE_ND_OWNER, DROP_SPOOFED_NEIGHBOR);

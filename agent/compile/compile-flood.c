@@ -128,7 +128,7 @@ flood_to_guests(struct compile_ctx *cx, const struct rules_subnet *subnet)
         if (cx->vlans[i].subnet == subnet) {
             parts_add(&parts, "",
                       "set_field:%#"PRIx32"->"REG_OUT_PORT",resubmit(,%d),",
-                      cx->vlans[i].bound->iface->ofport, TABLE_DELIVER);
+                      cx->vlans[i].bound->iface->ofport, TABLE_FW_IN);
         }
     }
     parts_finish(&parts, "");

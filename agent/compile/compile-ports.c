@@ -34,7 +34,7 @@ admit_port(struct compile_ctx *cx, const struct port_vlan *vlan)
                        "resubmit(,%d)",
                        vlan->subnet->vsid, vlan->subnet->domain,
                        compile_local_pa(cx, bound),
-                       free_source ? TABLE_RESOLVE : TABLE_SOURCE));
+                       free_source ? TABLE_FW_OUT : TABLE_SOURCE));
     free(was_tagged);
     free(source);
 }
@@ -73,7 +73,7 @@ deliver_to_port(struct compile_ctx *cx, const struct port_vlan *vlan)
                        vlan->subnet->vsid, ETH_ADDR_ARGS(bound->iface->mac)),
              plan_text("set_field:%#"PRIx32"->"REG_OUT_PORT","
                        "resubmit(,%d)",
-                       bound->iface->ofport, TABLE_DELIVER));
+                       bound->iface->ofport, TABLE_FW_IN));
 }
 
 void

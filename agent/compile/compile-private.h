@@ -106,7 +106,7 @@ void compile_link_local_ping(struct compile_ctx *,
 /* Actions, for the caller to free, that drop a packet and count it. */
 char *compile_drop(enum drop_reason);
 
-/* Actions, for the caller to free: on to RESOLVE, the source being the
+/* Actions, for the caller to free: on to FW_OUT, the source being the
  * sender's.  What the lookup has left behind would mislead those that
  * follow. */
 char *compile_pass_source(void);
@@ -122,6 +122,8 @@ void compile_protect_nd(struct compile_ctx *, const struct rules_subnet *,
                         const struct in6_addr *addr);
 
 void compile_ports(struct compile_ctx *);      /* ADMIT, LOCAL. */
+void compile_firewall(struct compile_ctx *);   /* FW_*. */
+void compile_firewall_log(struct compile_ctx *);   /* FW_LOG. */
 void compile_source(struct compile_ctx *);     /* SOURCE, ..._OWNER. */
 void compile_trunks(struct compile_ctx *);     /* DELIVER, RETURN. */
 void compile_resolve(struct compile_ctx *);    /* RESOLVE, ARP_REPLY. */

@@ -84,20 +84,20 @@ source_ip(struct compile_ctx *cx)
     /* A guest that looks for an address: a probe (RFC 5227), DHCP; duplicate
      * address detection (RFC 4862), MLD. */
     add_source_ip(cx, PRIORITY_NOT_YET, "arp,arp_spa=0.0.0.0",
-                  go_to(TABLE_RESOLVE));
+                  go_to(TABLE_FW_OUT));
     add_source_ip(cx, PRIORITY_NOT_YET, "ip,nw_src=0.0.0.0,"TO_MULTICAST,
-                  go_to(TABLE_RESOLVE));
+                  go_to(TABLE_FW_OUT));
     add_source_ip(cx, PRIORITY_NOT_YET, "ipv6,ipv6_src=::,"TO_MULTICAST,
-                  go_to(TABLE_RESOLVE));
+                  go_to(TABLE_FW_OUT));
 
     /* Link-local addresses are the guest's to make; policy knows none. */
     add_source_ip(cx, PRIORITY_LINK_LOCAL, "ipv6,ipv6_src=fe80::/10",
-                  go_to(TABLE_RESOLVE));
+                  go_to(TABLE_FW_OUT));
 
     add_source_ip(cx, PRIORITY_LOOK_UP, "arp", look_up("arp_spa", REG_CA));
     add_source_ip(cx, PRIORITY_LOOK_UP, "ip", look_up("ip_src", REG_CA));
     add_source_ip(cx, PRIORITY_LOOK_UP, "ipv6", look_up("ipv6_src", REG_CA6));
-    add_source_ip(cx, 0, "", go_to(TABLE_RESOLVE));
+    add_source_ip(cx, 0, "", go_to(TABLE_FW_OUT));
 }
 
 char *
@@ -105,7 +105,7 @@ compile_pass_source(void)
 {
     return xasprintf("set_field:0->"REG_CA",set_field:0->"REG_PA6","
                      "set_field:0->"REG_MAC",set_field:0->"REG_ENCAP","
-                     "resubmit(,%d)", TABLE_RESOLVE);
+                     "resubmit(,%d)", TABLE_FW_OUT);
 }
 
 /* The address is this guest's: local, with its MAC. */
@@ -145,7 +145,7 @@ forwarded(struct compile_ctx *cx, const struct bound_port *bound)
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
         plan_add(cx->plan, TABLE_SOURCE_IP, PRIORITY_FORWARDED, cookie,
                  plan_text("%s,in_port=%"PRIu32, kinds[i], ofport),
-                 go_to(TABLE_RESOLVE));
+                 go_to(TABLE_FW_OUT));
     }
 }
 

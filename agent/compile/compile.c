@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include "compile/choose-pa.h"
 #include "compile/compile-private.h"
+#include "compile/firewall-parts.h"
 #include "compile/mtu.h"
+#include "model/firewall.h"
 #include "openvswitch/util.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
@@ -15,6 +17,7 @@
 VLOG_DEFINE_THIS_MODULE(compile);
 
 static struct bound_port bind_port(const struct rules *,
+                                   const struct firewall *,
                                    const struct host_view *,
                                    const struct rules_port *,
                                    struct diag_set *diags);
@@ -31,8 +34,20 @@ place_port(const struct rules *rules, const struct host_view *host,
     mtu_diagnose(bound, diags);
 }
 
+static void
+add_firewall_parts(struct compiled *out, struct firewall_parts *given)
+{
+    struct firewall_parts *parts = given ? given : firewall_parts_create();
+
+    firewall_parts_add(parts, out->ports, out->n_ports, out->plan);
+    if (!given) {
+        firewall_parts_destroy(parts);
+    }
+}
+
 struct compiled *
-compile(const struct rules *rules, const struct host_view *host)
+compile(const struct rules *rules, const struct firewall *firewall,
+        const struct host_view *host, struct firewall_parts *parts)
 {
     struct compiled *out = xzalloc(sizeof *out);
 
@@ -40,7 +55,8 @@ compile(const struct rules *rules, const struct host_view *host)
     out->n_ports = rules->n_ports;
     out->ports = xcalloc(MAX(rules->n_ports, 1), sizeof *out->ports);
     for (size_t i = 0; i < rules->n_ports; i++) {
-        out->ports[i] = bind_port(rules, host, &rules->ports[i], &out->diags);
+        out->ports[i] = bind_port(rules, firewall, host, &rules->ports[i],
+                                  &out->diags);
     }
 
     compile_port_vlans(out, rules);
@@ -63,6 +79,8 @@ compile(const struct rules *rules, const struct host_view *host)
         .plan = out->plan,
     };
     compile_ports(&cx);
+    compile_firewall(&cx);
+    compile_firewall_log(&cx);
     compile_source(&cx);
     compile_trunks(&cx);
     compile_resolve(&cx);
@@ -80,6 +98,7 @@ compile(const struct rules *rules, const struct host_view *host)
     compile_balance(&cx);
     compile_mtu(&cx);
     compile_drops(&cx);
+    add_firewall_parts(out, parts);
     if (plan_sort(out->plan)) {
         VLOG_WARN("two flows with one match in a plan; this is a bug");
     }
@@ -143,6 +162,22 @@ block_faulty_policy(struct bound_port *bound)
     OVS_NOT_REACHED();
 }
 
+/* Likewise, for want of firewall rules. */
+static bool
+block_by_firewall(struct bound_port *bound)
+{
+    if (!bound->firewall || !bound->firewall->any) {
+        bound_port_block(bound, "no firewall rule of it is enabled");
+    } else if (!bound->firewall->understood) {
+        bound_port_block(bound, "a firewall rule of it is not understood; see "
+                         "the Diagnostic table");
+    } else {
+        return false;
+    }
+    bound->reason = "PortBlocked";
+    return true;
+}
+
 /* Returns the first of the 'n' interfaces at 'ifaces' that the switch has, and
  * in '*ret_second' the one after it, or NULL for either. */
 static const struct host_port *
@@ -170,8 +205,9 @@ find_present(const struct host_port *ifaces, size_t n,
  * traffic.  What the switch does not have, for want of a device, claims
  * nothing. */
 static struct bound_port
-bind_port(const struct rules *rules, const struct host_view *host,
-          const struct rules_port *port, struct diag_set *diags)
+bind_port(const struct rules *rules, const struct firewall *firewall,
+          const struct host_view *host, const struct rules_port *port,
+          struct diag_set *diags)
 {
     struct bound_port bound = { .port = port, .state = PORT_ABSENT };
 
@@ -214,6 +250,10 @@ bind_port(const struct rules *rules, const struct host_view *host,
                      ETH_ADDR_FMT", which is the distributed router's; the "
                      "port gets no traffic until one of them has another.",
                      iface->name, ETH_ADDR_ARGS(iface->mac));
+        return bound;
+    }
+    bound.firewall = firewall_find(firewall, port->name);
+    if (block_by_firewall(&bound)) {
         return bound;
     }
     bound.state = PORT_ACTIVE;

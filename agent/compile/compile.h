@@ -17,6 +17,9 @@
 #include "openvswitch/ofp-port.h"
 #include "openvswitch/uuid.h"
 
+struct firewall;
+struct firewall_parts;
+struct fw_port;
 struct host_port;
 struct host_view;
 struct plan;
@@ -38,6 +41,7 @@ struct bound_port {
                                  * its packets leave from, by enum pa_family;
                                  * NULL unless PORT_ACTIVE, and without one of
                                  * the family. */
+    const struct fw_port *firewall;     /* NULL if it has no rules. */
     unsigned int mtu;           /* Its packets may be as long; 0: unknown. */
     enum port_state state;
     const char *reason;         /* Constant word, for PORT_BLOCKED. */
@@ -65,8 +69,10 @@ struct compiled {
     struct diag_set diags;      /* Faults seen only with the host in view. */
 };
 
-/* 'rules' and 'host' must outlive the result's 'ports'. */
-struct compiled *compile(const struct rules *, const struct host_view *);
+/* What is compiled must outlive the result's 'ports'.  The parts, which may be
+ * NULL, save time where the firewall's rules are those of an earlier call. */
+struct compiled *compile(const struct rules *, const struct firewall *,
+                         const struct host_view *, struct firewall_parts *);
 void compiled_destroy(struct compiled *);
 
 const char *port_state_to_string(enum port_state);

@@ -35,8 +35,10 @@ enum drop_reason {
     DROP_SECOND_COPY,           /* By another PA of this host it came, too. */
     DROP_NOT_REWRITABLE,        /* To a guest with IP rewrite, but not IP, not
                                  * for its CA, or from a subnet without. */
+    DROP_FIREWALL,              /* No firewall rule lets it through. */
+    DROP_NO_CONNECTION,         /* Of no connection, nor can it open one. */
 };
-#define N_DROP_REASONS (DROP_NOT_REWRITABLE + 1)
+#define N_DROP_REASONS (DROP_NO_CONNECTION + 1)
 
 /* A word such as "spoofed-ca", NULL for what is no reason. */
 const char *drop_reason_to_string(uint32_t reason);

@@ -5,7 +5,7 @@
 
 /* The way of a packet through the integration bridge: tables and registers.
  *
- *   guest ─► ADMIT ─► (SOURCE) ─► RESOLVE
+ *   guest ─► ADMIT ─► (SOURCE) ─► FW_OUT ─► RESOLVE
  *
  *                       RESOLVE ─┬─ ARP ───────► (SPACE_CA) ──► ARP_REPLY
  *                                ├─ ND, see compile-nd.c
@@ -18,7 +18,10 @@
  *                                            LOCAL ◄──────────────┤
  *                                              │                  ▼
  *   tunnel ─► DECAP ──► LOCAL / FLOOD_LOCAL    ▼                ENCAP
- *                                           DELIVER       (ENCAP_SOURCE)
+ *                                            FW_IN        (ENCAP_SOURCE)
+ *                                              │
+ *                                              ▼
+ *                                           DELIVER
  *
  * A packet for a CA that several guests share goes from FORWARD through
  * BALANCE, which finds one of them (SPACE_SHARE), back to FORWARD.  From there
@@ -46,8 +49,10 @@
  *                                          │
  *                       LOCAL ◄── REWRITE_TO ◄── (SPACE_PA)
  *
- * Later stages see only what earlier ones let through.  Gaps leave room for
- * the firewall (FW_OUT after ADMIT and DECAP, FW_IN before DELIVER). */
+ * The firewall sees what a guest sends, after the guards and before all else,
+ * and what goes to a guest, last of all, see compile-firewall.c.
+ *
+ * Later stages see only what earlier ones let through. */
 
 #include <stdint.h>
 #include "model/space.h"
@@ -64,6 +69,12 @@ enum pipeline_table {
     TABLE_PEER_GATE   = 7,      /* Was it found? */
     TABLE_CLAIM       = 8,      /* Source CA -> whose it is. */
     TABLE_CLAIM_OWNER = 9,      /* Is that a guest of this host? */
+    TABLE_FW_OUT      = 10,     /* Firewall: what a guest sends. */
+    TABLE_FW_KIND     = 11,     /* Is it of a connection? */
+    TABLE_FW_LAYERS   = 12,     /* Which rules are for it. */
+    TABLE_FW_RULES    = 13,     /* Rules. */
+    TABLE_FW_VERDICT  = 14,     /* What all layers said. */
+    TABLE_FW_PASS     = 15,     /* Back to where it was going. */
     TABLE_RESOLVE     = 20,     /* What a guest's packet asks for. */
     TABLE_ND          = 21,     /* IPv6's ARP: what a guest may say of it. */
     TABLE_ND_SOLICIT  = 22,     /* Who is asked for. */
@@ -96,6 +107,10 @@ enum pipeline_table {
     TABLE_MTU         = 73,     /* How long may the packet be? */
     TABLE_TOO_LONG    = 74,     /* And is it longer? */
     TABLE_LOCAL       = 80,     /* VSID, MAC -> local port. */
+    TABLE_FW_IN       = 82,     /* Firewall: what goes to a guest. */
+    TABLE_FW_TRACKED  = 83,     /* Back from being tracked: really its? */
+    TABLE_FW_LOG      = 84,     /* Does it open a connection whose rule says
+                                 * that this is logged? */
     TABLE_DELIVER     = 90,     /* Output to a local port. */
     TABLE_RETURN      = 91,     /* Output to whom the packet came from. */
     TABLE_ENCAP       = 95,     /* Outer addresses, key; output. */
@@ -143,6 +158,32 @@ enum pipeline_table {
                                  * it MAC_LEARNED; zero if nothing was
                                  * found. */
 
+/* Registers of the firewall, which borrows those of REG_CA6: nothing is looked
+ * up before FW_OUT or after FW_IN. */
+#define REG_FW       "reg12"    /* Whose: the port's conntrack zone, in the low
+                                 * 16 bits; FW_IN_BIT; FW_COMMIT_BIT. */
+#define REG_FW_ZONE  "NXM_NX_REG12[0..15]"
+#define REG_FW_SET   "reg13"    /* Set of rules that is asked. */
+#define REG_FW_SAYS  "reg14"    /* What was said: FW_SAYS_*. */
+#define REG_FW_RULE  "reg15"    /* In FW_LOG: number of the set's rule. */
+#define REG_FW_ALL   "xxreg3"   /* All of them. */
+
+/* REG_FW: the packet goes to the port, else it is from it; it has had its
+ * verdict; in FW_LOG, the rule is the controller's, else the administrator's.
+ */
+#define FW_IN_BIT 0x10000
+#define FW_COMMIT_BIT 0x20000
+#define FW_CONTROLLER_BIT 0x40000
+
+/* ct_mark of connections that were let through. */
+#define FW_CT_MARK 1
+
+/* REG_FW_SAYS: the set that was asked lets the packet through; each layer
+ * does. */
+#define FW_SAYS_SET 0x1
+#define FW_SAYS_ADMIN 0x2
+#define FW_SAYS_CONTROLLER 0x4
+
 /* The metadata field, by bits; zero when a packet enters. */
 #define META_VLAN     "metadata[0..11]" /* VLAN of the guest's packet ... */
 #define METADATA_TAG  0x1fff            /* ... in all of pipeline_tag(). */
@@ -156,11 +197,15 @@ enum pipeline_reg {
     REG_IDX_CA = 2,
     REG_IDX_PA = 3,
     REG_IDX_ENCAP = 4,
+    REG_IDX_OUT_PORT = 6,
     REG_IDX_DROP = 7,
     REG_IDX_PUNT = 10,
     REG_IDX_PEER = 11,
     REG_IDX_SHARE = 11,
     REG_IDX_MTU = 11,
+    REG_IDX_FW = 12,
+    REG_IDX_FW_SET = 13,
+    REG_IDX_FW_RULE = 15,
     XREG_IDX_MAC = 4,
     XXREG_IDX_CA6 = 3,
     XXREG_IDX_PA6 = 3,

@@ -120,6 +120,22 @@ static const struct row_field darv_port_fields[] = {
     FIELD(FIELD_BOOLEAN, darv_port, enable_ip_forwarding),
 };
 
+static const struct row_field fw_rule_fields[] = {
+    FIELD(FIELD_STRING, fw_rule, rule_id),
+    FIELD(FIELD_STRING, fw_rule, vnic_id),
+    FIELD(FIELD_INTEGER, fw_rule, priority),
+    FIELD(FIELD_STRING, fw_rule, direction),
+    FIELD(FIELD_STRING, fw_rule, action),
+    FIELD(FIELD_STRING, fw_rule, protocols),
+    FIELD(FIELD_STRING, fw_rule, src_ip_addresses),
+    FIELD(FIELD_STRING, fw_rule, dst_ip_addresses),
+    FIELD(FIELD_STRING, fw_rule, src_ports),
+    FIELD(FIELD_STRING, fw_rule, dst_ports),
+    FIELD(FIELD_STRING, fw_rule, rule_type),
+    FIELD(FIELD_STRING, fw_rule, rule_state),
+    FIELD(FIELD_STRING, fw_rule, logging_state),
+};
+
 #define LAYOUT(TABLE, DB, NAME, FIELDS)                                 \
     { .table = TABLE, .db = DB, .name = NAME,                           \
       .fields = FIELDS, .n_fields = ARRAY_SIZE(FIELDS) }
@@ -143,6 +159,7 @@ static const struct row_layout layouts[] = {
     LAYOUT(ROW_MCAST_REMOTE, DB_MS_VTEP, "Mcast_Macs_Remote", mcast_fields),
     LAYOUT(ROW_UCAST_REMOTE, DB_MS_VTEP, "Ucast_Macs_Remote", ucast_fields),
     LAYOUT(ROW_DARV_PORT, DB_MS_DARV, "Ports", darv_port_fields),
+    LAYOUT(ROW_FW_RULE, DB_MS_FIREWALL, "FW_Rules", fw_rule_fields),
 };
 
 void

@@ -26,7 +26,7 @@ struct row_layout {
     size_t n_fields;
 };
 
-#define ROW_MAX_FIELDS 6
+#define ROW_MAX_FIELDS 13
 
 /* A layout applied to a schema. */
 struct row_decoder {

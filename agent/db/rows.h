@@ -40,8 +40,9 @@ enum row_table {
     ROW_MCAST_REMOTE,           /* Mcast_Macs_Remote. */
     ROW_UCAST_REMOTE,           /* Ucast_Macs_Remote. */
     ROW_DARV_PORT,              /* Ports of ms_darv. */
+    ROW_FW_RULE,                /* FW_Rules. */
 };
-#define N_ROW_TABLES (ROW_DARV_PORT + 1)
+#define N_ROW_TABLES (ROW_FW_RULE + 1)
 
 /* Columns of type map: string to string. */
 struct row_pair {
@@ -130,6 +131,22 @@ struct row_darv_port {
     bool enable_ip_forwarding;
 };
 
+struct row_fw_rule {
+    const char *rule_id;
+    const char *vnic_id;        /* The name of a row_physical_port. */
+    int64_t priority;
+    const char *direction;
+    const char *action;
+    const char *protocols;
+    const char *src_ip_addresses;
+    const char *dst_ip_addresses;
+    const char *src_ports;
+    const char *dst_ports;
+    const char *rule_type;
+    const char *rule_state;
+    const char *logging_state;
+};
+
 struct row {
     enum row_table table;
     struct uuid uuid;
@@ -144,6 +161,7 @@ struct row {
         struct row_mcast mcast;
         struct row_ucast ucast;
         struct row_darv_port darv_port;
+        struct row_fw_rule fw_rule;
     };
 };
 

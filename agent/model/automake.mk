@@ -3,6 +3,10 @@
 agent_libhnv_la_SOURCES += \
 	agent/model/diag-report.c \
 	agent/model/diag-report.h \
+	agent/model/firewall.c \
+	agent/model/firewall.h \
+	agent/model/fw-rule.c \
+	agent/model/fw-rule.h \
 	agent/model/guests.c \
 	agent/model/guests.h \
 	agent/model/locators.c \

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "model/diag-report.h"
+#include "model/firewall.h"
 #include "model/guests.h"
 #include "model/locators.h"
 #include "model/mappings.h"
@@ -18,6 +19,7 @@ struct policy {
     struct row_store rows;
     struct locators locators;
     struct mappings mappings;
+    struct firewall *firewall;
 
     /* What was made of it. */
     struct rules *rules;
@@ -45,6 +47,7 @@ policy_create(void)
     locators_init(&policy->locators);
     mappings_init(&policy->mappings, &policy->locators,
                   &policy->other_diags);
+    policy->firewall = firewall_create();
     policy->rules = xzalloc(sizeof *policy->rules);
     diag_set_init(&policy->rule_diags);
     diag_set_init(&policy->other_diags);
@@ -60,6 +63,7 @@ policy_destroy(struct policy *policy)
     mappings_uninit(&policy->mappings);
     locators_uninit(&policy->locators);
     row_store_uninit(&policy->rows);
+    firewall_destroy(policy->firewall);
     rules_destroy(policy->rules);
     free(policy->host_name);
     diag_set_uninit(&policy->rule_diags);
@@ -129,6 +133,9 @@ policy_apply(struct policy *policy, const struct row_change *change)
     case ROW_UCAST_REMOTE:
         mappings_apply(&policy->mappings, change);
         break;
+    case ROW_FW_RULE:
+        firewall_apply(policy->firewall, change);
+        break;
     }
     policy->rules_stale |= stale;
 }
@@ -137,6 +144,7 @@ bool
 policy_is_unsettled(const struct policy *policy)
 {
     return (policy->rules_stale
+            || firewall_is_unsettled(policy->firewall)
             || !ovs_list_is_empty(&policy->locators.dirty)
             || mappings_are_unsettled(&policy->mappings));
 }
@@ -240,6 +248,7 @@ policy_settle(struct policy *policy, const struct policy_sink *sink)
     settle_locators(policy, sink);
     mappings_settle(&policy->mappings, sink);
     changed |= guests_settle(&policy->mappings);
+    changed |= firewall_settle(policy->firewall, sink);
     return update_tunnels(policy) || changed;
 }
 
@@ -249,6 +258,12 @@ const struct rules *
 policy_rules(const struct policy *policy)
 {
     return policy->rules;
+}
+
+const struct firewall *
+policy_firewall(const struct policy *policy)
+{
+    return policy->firewall;
 }
 
 bool

@@ -19,6 +19,8 @@
  *     guest the rules have a list of these; a changed mapping there makes the
  *     list of its own subnet anew, which counts as a change of the rules.
  *
+ *   - The firewall, likewise, port by port, see model/firewall.h.
+ *
  * Where two rows contradict each other (one VSID twice, one CA twice, a subnet
  * in two networks, overlapping prefixes) the one that has been as it is for
  * longer holds, and the other is set aside until the first is gone or changed.
@@ -33,6 +35,7 @@
 #include "model/space.h"
 #include "util/diag.h"
 
+struct firewall;
 struct policy;
 
 /* Receives what policy_settle() finds changed. */
@@ -62,11 +65,15 @@ bool policy_is_unsettled(const struct policy *);
 
 /* Brings rules, space entries and diagnostics up to date with the rows and
  * reports each difference once to 'sink', whose functions must not call back
- * into the policy.  Returns true if policy_rules() changed. */
+ * into the policy.  Returns true if policy_rules() or policy_firewall()
+ * changed. */
 bool policy_settle(struct policy *, const struct policy_sink *);
 
 /* The rules as of the last policy_settle().  Valid until the next. */
 const struct rules *policy_rules(const struct policy *);
+
+/* Likewise, the firewall's rules. */
+const struct firewall *policy_firewall(const struct policy *);
 
 /* Writes the space entry of a key as of the last policy_settle() and returns
  * true, or returns false if there is none. */

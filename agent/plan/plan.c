@@ -26,8 +26,13 @@ plan_destroy(struct plan *plan)
         for (size_t i = 0; i < plan->n; i++) {
             plan_flow_uninit(&plan->flows[i]);
         }
+        for (size_t i = 0; i < plan->n_parts; i++) {
+            plan_part_unref(plan->parts[i]);
+        }
+        free(plan->parts);
         free(plan->flows);
-        free(plan->meters);
+        free(plan->meters.ids);
+        free(plan->zones.ids);
         free(plan);
     }
 }
@@ -60,18 +65,86 @@ plan_add(struct plan *plan, uint8_t table, uint16_t priority,
     };
 }
 
+struct plan_part *
+plan_part_create(uint64_t key, struct plan *flows)
+{
+    struct plan_part *part = xmalloc(sizeof *part);
+
+    *part = (struct plan_part) { .refs = 1, .key = key, .flows = flows };
+    return part;
+}
+
+void
+plan_part_unref(struct plan_part *part)
+{
+    if (part && !--part->refs) {
+        plan_destroy(part->flows);
+        free(part);
+    }
+}
+
+void
+plan_add_part(struct plan *plan, struct plan_part *part)
+{
+    if (plan->n_parts >= plan->allocated_parts) {
+        plan->parts = x2nrealloc(plan->parts, &plan->allocated_parts,
+                                 sizeof *plan->parts);
+    }
+    part->refs++;
+    plan->parts[plan->n_parts++] = part;
+}
+
+size_t
+plan_count(const struct plan *plan)
+{
+    size_t n = plan->n;
+
+    for (size_t i = 0; i < plan->n_parts; i++) {
+        n += plan->parts[i]->flows->n;
+    }
+    return n;
+}
+
+const struct plan_flow *
+plan_next(const struct plan *plan, struct plan_cursor *cursor)
+{
+    while (cursor->part <= plan->n_parts) {
+        const struct plan *flows = (cursor->part
+                                    ? plan->parts[cursor->part - 1]->flows
+                                    : plan);
+
+        if (cursor->flow < flows->n) {
+            return &flows->flows[cursor->flow++];
+        }
+        cursor->part++;
+        cursor->flow = 0;
+    }
+    return NULL;
+}
+
+static void
+add_id(struct plan_ids *ids, uint32_t id)
+{
+    if (ids->n >= ids->allocated) {
+        ids->ids = x2nrealloc(ids->ids, &ids->allocated, sizeof *ids->ids);
+    }
+    ids->ids[ids->n++] = id;
+}
+
 void
 plan_add_meter(struct plan *plan, uint32_t meter)
 {
-    if (plan->n_meters >= plan->allocated_meters) {
-        plan->meters = x2nrealloc(plan->meters, &plan->allocated_meters,
-                                  sizeof *plan->meters);
-    }
-    plan->meters[plan->n_meters++] = meter;
+    add_id(&plan->meters, meter);
+}
+
+void
+plan_add_zone(struct plan *plan, uint16_t zone)
+{
+    add_id(&plan->zones, zone);
 }
 
 static int
-compare_meters(const void *a_, const void *b_)
+compare_ids(const void *a_, const void *b_)
 {
     const uint32_t *a = a_;
     const uint32_t *b = b_;
@@ -80,28 +153,25 @@ compare_meters(const void *a_, const void *b_)
 }
 
 bool
-plan_has_meter(const struct plan *plan, uint32_t meter)
+plan_ids_contain(const struct plan_ids *ids, uint32_t id)
 {
-    return (plan->n_meters
-            && bsearch(&meter, plan->meters, plan->n_meters, sizeof meter,
-                       compare_meters));
+    return ids->n && bsearch(&id, ids->ids, ids->n, sizeof id, compare_ids);
 }
 
 static void
-sort_meters(struct plan *plan)
+sort_ids(struct plan_ids *ids)
 {
     size_t n = 0;
 
-    if (plan->n_meters) {
-        qsort(plan->meters, plan->n_meters, sizeof *plan->meters,
-              compare_meters);
+    if (ids->n) {
+        qsort(ids->ids, ids->n, sizeof *ids->ids, compare_ids);
     }
-    for (size_t i = 0; i < plan->n_meters; i++) {
-        if (!n || plan->meters[n - 1] != plan->meters[i]) {
-            plan->meters[n++] = plan->meters[i];
+    for (size_t i = 0; i < ids->n; i++) {
+        if (!n || ids->ids[n - 1] != ids->ids[i]) {
+            ids->ids[n++] = ids->ids[i];
         }
     }
-    plan->n_meters = n;
+    ids->n = n;
 }
 
 static int
@@ -110,12 +180,25 @@ compare_flows(const void *a, const void *b)
     return plan_flow_compare_key(a, b);
 }
 
+static int
+compare_parts(const void *a_, const void *b_)
+{
+    const struct plan_part *const *a = a_;
+    const struct plan_part *const *b = b_;
+
+    return (*a)->key < (*b)->key ? -1 : (*a)->key > (*b)->key;
+}
+
 bool
 plan_sort(struct plan *plan)
 {
     size_t n = 0;
 
-    sort_meters(plan);
+    sort_ids(&plan->meters);
+    sort_ids(&plan->zones);
+    if (plan->n_parts) {
+        qsort(plan->parts, plan->n_parts, sizeof *plan->parts, compare_parts);
+    }
     if (plan->n) {
         qsort(plan->flows, plan->n, sizeof *plan->flows, compare_flows);
     }
@@ -150,8 +233,11 @@ void
 plan_format(const struct plan *plan,
             const char *(*table_name)(uint8_t table), struct ds *s)
 {
-    for (size_t i = 0; i < plan->n; i++) {
-        plan_flow_format(&plan->flows[i], table_name, s);
+    struct plan_cursor cursor = { .part = 0 };
+    const struct plan_flow *flow;
+
+    while ((flow = plan_next(plan, &cursor)) != NULL) {
+        plan_flow_format(flow, table_name, s);
         ds_put_char(s, '\n');
     }
 }
@@ -162,32 +248,88 @@ plan_flow_equal_value(const struct plan_flow *a, const struct plan_flow *b)
     return a->cookie == b->cookie && !strcmp(a->actions, b->actions);
 }
 
-/* One walk over both, as both are in the same order. */
-struct plan_delta *
-plan_diff(const struct plan *old, const struct plan *new)
+static void
+add_put(struct plan_delta *delta, const struct plan_flow *flow)
+{
+    if (delta->n_put >= delta->allocated_put) {
+        delta->put = x2nrealloc(delta->put, &delta->allocated_put,
+                                sizeof *delta->put);
+    }
+    delta->put[delta->n_put++] = flow;
+}
+
+static void
+add_remove(struct plan_delta *delta, const struct plan_flow *flow)
+{
+    if (delta->n_remove >= delta->allocated_remove) {
+        delta->remove = x2nrealloc(delta->remove, &delta->allocated_remove,
+                                   sizeof *delta->remove);
+    }
+    delta->remove[delta->n_remove++] = flow;
+}
+
+/* Adds the difference in flows, without parts.  One walk over both, as both
+ * are in the same order. */
+static void
+diff_flows(const struct plan *old, const struct plan *new,
+           struct plan_delta *delta)
 {
     size_t n_old = old ? old->n : 0;
     size_t n_new = new ? new->n : 0;
-    struct plan_delta *delta = xzalloc(sizeof *delta);
 
-    delta->put = xmalloc(MAX(n_new, 1) * sizeof *delta->put);
-    delta->remove = xmalloc(MAX(n_old, 1) * sizeof *delta->remove);
     for (size_t i = 0, j = 0; i < n_old || j < n_new; ) {
         int cmp = (i >= n_old ? 1
                    : j >= n_new ? -1
                    : plan_flow_compare_key(&old->flows[i], &new->flows[j]));
         if (cmp < 0) {
-            delta->remove[delta->n_remove++] = &old->flows[i++];
+            add_remove(delta, &old->flows[i++]);
         } else if (cmp > 0) {
-            delta->put[delta->n_put++] = &new->flows[j++];
+            add_put(delta, &new->flows[j++]);
         } else {
             if (!plan_flow_equal_value(&old->flows[i], &new->flows[j])) {
-                delta->put[delta->n_put++] = &new->flows[j];
+                add_put(delta, &new->flows[j]);
             }
             i++;
             j++;
         }
     }
+}
+
+/* Likewise, over the parts. */
+static void
+diff_parts(const struct plan *old, const struct plan *new,
+           struct plan_delta *delta)
+{
+    size_t n_old = old ? old->n_parts : 0;
+    size_t n_new = new ? new->n_parts : 0;
+
+    for (size_t i = 0, j = 0; i < n_old || j < n_new; ) {
+        const struct plan_part *a = i < n_old ? old->parts[i] : NULL;
+        const struct plan_part *b = j < n_new ? new->parts[j] : NULL;
+
+        if (!b || (a && a->key < b->key)) {
+            diff_flows(a->flows, NULL, delta);
+            i++;
+        } else if (!a || b->key < a->key) {
+            diff_flows(NULL, b->flows, delta);
+            j++;
+        } else {
+            if (a != b) {
+                diff_flows(a->flows, b->flows, delta);
+            }
+            i++;
+            j++;
+        }
+    }
+}
+
+struct plan_delta *
+plan_diff(const struct plan *old, const struct plan *new)
+{
+    struct plan_delta *delta = xzalloc(sizeof *delta);
+
+    diff_flows(old, new, delta);
+    diff_parts(old, new, delta);
     return delta;
 }
 

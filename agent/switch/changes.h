@@ -25,7 +25,8 @@ struct change {
 
 struct changes {
     enum ofp_version version;
-    struct change *puts;        /* In ascending order of table. */
+    struct change *puts;        /* In ascending order of table, then those of
+                                 * a plan's parts. */
     size_t n_puts, allocated_puts;
     struct change *removes;
     size_t n_removes, allocated_removes;

@@ -4,6 +4,7 @@
 #include "switch/encode.h"
 #include <inttypes.h>
 #include <stdlib.h>
+#include "openflow/nicira-ext.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofp-actions.h"
 #include "openvswitch/ofp-bundle.h"
@@ -132,6 +133,16 @@ encode_watch(enum ofp_version version)
     match_init_catchall(&request.match);
     ofputil_append_flow_monitor_request(
         &request, msg, ofputil_protocol_from_ofp_version(version));
+    return msg;
+}
+
+struct ofpbuf *
+encode_flush_zone(uint16_t zone, enum ofp_version version)
+{
+    struct ofpbuf *msg = ofpraw_alloc(OFPRAW_NXT_CT_FLUSH_ZONE, version, 0);
+    struct nx_zone_id *id = ofpbuf_put_zeros(msg, sizeof *id);
+
+    id->zone_id = htons(zone);
     return msg;
 }
 

@@ -39,6 +39,9 @@ struct ofpbuf *encode_config(enum ofp_version);
  * are added: the switch would tell of each of ours, too, if only in brief. */
 struct ofpbuf *encode_watch(enum ofp_version);
 
+/* Forgets all connections of a conntrack zone. */
+struct ofpbuf *encode_flush_zone(uint16_t zone, enum ofp_version);
+
 /* One message of a bundle. */
 struct ofpbuf *encode_bundle_control(uint32_t bundle_id, uint16_t type,
                                      enum ofp_version);

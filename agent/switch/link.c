@@ -189,6 +189,7 @@ static void link_send_pending__(struct switch_link *);
 static void link_send_changes__(struct switch_link *, const struct changes *);
 static void link_make_meters__(struct switch_link *, const struct plan *had);
 static void link_drop_meters__(struct switch_link *, const struct plan *had);
+static void link_drop_zones__(struct switch_link *, const struct plan *had);
 static void link_send_barrier__(struct switch_link *, bool ends_repair);
 static void link_adopt_sent__(struct switch_link *);
 
@@ -197,6 +198,12 @@ link_is_up__(const struct switch_link *sw)
 {
     return sw->state == LINK_READBACK || sw->state == LINK_REPAIR
            || sw->state == LINK_STEADY;
+}
+
+bool
+switch_is_up(const struct switch_link *sw)
+{
+    return link_is_up__(sw);
 }
 
 struct switch_link *
@@ -595,6 +602,7 @@ link_send_pending__(struct switch_link *sw)
         changes_uninit(&changes);
         plan_delta_destroy(delta);
         link_drop_meters__(sw, sw->sent);
+        link_drop_zones__(sw, sw->sent);
         link_adopt_sent__(sw);
     }
 
@@ -612,11 +620,11 @@ link_send_pending__(struct switch_link *sw)
 static void
 link_make_meters__(struct switch_link *sw, const struct plan *had)
 {
-    const struct plan *wanted = sw->wanted;
+    const struct plan_ids *wanted = &sw->wanted->meters;
 
-    for (size_t i = 0; i < wanted->n_meters; i++) {
-        if (!had || !plan_has_meter(had, wanted->meters[i])) {
-            punt_send_meter(sw->channel, wanted->meters[i]);
+    for (size_t i = 0; i < wanted->n; i++) {
+        if (!had || !plan_ids_contain(&had->meters, wanted->ids[i])) {
+            punt_send_meter(sw->channel, wanted->ids[i]);
             sw->unfenced = true;
         }
     }
@@ -625,9 +633,24 @@ link_make_meters__(struct switch_link *sw, const struct plan *had)
 static void
 link_drop_meters__(struct switch_link *sw, const struct plan *had)
 {
-    for (size_t i = 0; had && i < had->n_meters; i++) {
-        if (!plan_has_meter(sw->wanted, had->meters[i])) {
-            punt_send_meter_removal(sw->channel, had->meters[i]);
+    for (size_t i = 0; had && i < had->meters.n; i++) {
+        if (!plan_ids_contain(&sw->wanted->meters, had->meters.ids[i])) {
+            punt_send_meter_removal(sw->channel, had->meters.ids[i]);
+            sw->unfenced = true;
+        }
+    }
+}
+
+/* Forgets connections of zones that are no port's any more, once no flow
+ * tracks any there. */
+static void
+link_drop_zones__(struct switch_link *sw, const struct plan *had)
+{
+    for (size_t i = 0; had && i < had->zones.n; i++) {
+        if (!plan_ids_contain(&sw->wanted->zones, had->zones.ids[i])) {
+            channel_send(sw->channel,
+                         encode_flush_zone(had->zones.ids[i],
+                                           channel_version(sw->channel)));
             sw->unfenced = true;
         }
     }

@@ -272,10 +272,12 @@ readback_compare(const struct readback *rb, const struct plan *plan,
                  struct changes *changes)
 {
     struct hmapx wanted = HMAPX_INITIALIZER(&wanted);
+    struct plan_cursor cursor = { .part = 0 };
+    const struct plan_flow *flow;
     struct found_flow *f;
 
-    for (size_t i = 0; i < plan->n; i++) {
-        struct ofpbuf *msg = changes_encode(changes, &plan->flows[i], true);
+    while ((flow = plan_next(plan, &cursor)) != NULL) {
+        struct ofpbuf *msg = changes_encode(changes, flow, true);
         bool same;
 
         if (!msg) {
@@ -288,7 +290,7 @@ readback_compare(const struct readback *rb, const struct plan *plan,
         if (same) {
             ofpbuf_delete(msg);
         } else {
-            changes_put_msg(changes, &plan->flows[i], msg);
+            changes_put_msg(changes, flow, msg);
         }
     }
 

@@ -38,6 +38,7 @@ static const char *const code_names[N_DIAG_CODES] = {
     [DIAG_PA_DUPLICATE] = "PaDuplicate",
     [DIAG_VLAN_BINDING] = "VlanBinding",
     [DIAG_NO_MULTICAST] = "NoMulticast",
+    [DIAG_FW_RULE] = "FirewallRule",
 };
 
 const char *

@@ -48,8 +48,9 @@ enum diag_code {
     DIAG_PA_DUPLICATE,          /* IP rewrite: PA is another CA's. */
     DIAG_VLAN_BINDING,          /* A VLAN that cannot be bound like this. */
     DIAG_NO_MULTICAST,          /* The switch cannot send to a group of PAs. */
+    DIAG_FW_RULE,               /* A firewall rule that is not understood. */
 };
-#define N_DIAG_CODES (DIAG_NO_MULTICAST + 1)
+#define N_DIAG_CODES (DIAG_FW_RULE + 1)
 
 /* One thing wrong with one row.  At most one per row, column and code. */
 struct diag {

@@ -210,10 +210,12 @@ def test_a_subnet_goes_to_another_network(world):
 
 
 def test_rows_may_come_in_any_order(make_lab):
-    """Mappings before ports before networks before this host's addresses."""
+    """Rules of the firewall before mappings before ports before networks
+    before this host's addresses."""
     world = w.World(make_lab(w.description()))
     for host in world.lab.hosts:
-        operations = w.policy().full(host)[0][1:]
+        (_, *operations), (_, *rules) = w.policy().full(host)
+        world.transact(host, *rules, db="ms_firewall")
         parts = [[], [], [], []]
         for operation in operations:
             table, op = operation["table"], operation["op"]

@@ -180,7 +180,7 @@ def shared_flows(world):
     """Per host, the flows that are not about a single port, which may have
     another number when it comes back."""
     return {h: [f for f in world.flows(h)
-                if not re.search(r"in_port=|->reg6|meter_id=", f)]
+                if not re.search(r"in_port=|->reg6|reg6=|meter_id=", f)]
             for h in world.lab.hosts}
 
 

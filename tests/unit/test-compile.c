@@ -4,7 +4,10 @@
 #include "compile/compile.h"
 #include <string.h>
 #include "compile/pipeline.h"
+#include "firewall-feed.h"
 #include "host/host-view.h"
+#include "model/firewall.h"
+#include "model/policy.h"
 #include "model/rules.h"
 #include "openvswitch/ofp-actions.h"
 #include "openvswitch/ofp-flow.h"
@@ -23,9 +26,37 @@ struct fixture {
     struct space_where flood[2];
     struct rules_port ports[1];
     struct in6_addr pas[1];
+    struct firewall *firewall;
     struct host_view *host;
     struct compiled *compiled;
 };
+
+static void
+ignore_diag(const struct diag *diag OVS_UNUSED, void *aux OVS_UNUSED)
+{
+}
+
+static void
+put_rule(struct fixture *f, int n, struct row_fw_rule rule)
+{
+    const struct policy_sink sink = {
+        .diag_put = ignore_diag, .diag_remove = ignore_diag,
+    };
+    struct row_change change = fw_rule_change(n, rule);
+
+    firewall_apply(f->firewall, &change);
+    firewall_settle(f->firewall, &sink);
+}
+
+/* Lets everything through a port. */
+static void
+open_port(struct fixture *f, const char *name)
+{
+    int n = firewall_count_rows(f->firewall);
+
+    put_rule(f, n, fw_rule_for_all(name, "Inbound"));
+    put_rule(f, n + 1, fw_rule_for_all(name, "Outbound"));
+}
 
 static struct in6_addr
 addr(const char *s)
@@ -72,6 +103,10 @@ fixture_init(struct fixture *f)
         .router_mac = ETH_ADDR_C(02,00,00,00,00,fe),
     };
 
+    f->firewall = firewall_create();
+    open_port(f, "p1");
+    open_port(f, "p2");
+    open_port(f, "p3");
     f->host = host_view_create();
     f->host->vxlan = OFP_PORT_C(100);
     f->host->nvgre = OFP_PORT_C(101);
@@ -119,7 +154,7 @@ static void
 run(struct fixture *f)
 {
     compiled_destroy(f->compiled);
-    f->compiled = compile(&f->rules, f->host);
+    f->compiled = compile(&f->rules, f->firewall, f->host, NULL);
 }
 
 static void
@@ -127,6 +162,7 @@ fixture_uninit(struct fixture *f)
 {
     compiled_destroy(f->compiled);
     host_view_destroy(f->host);
+    firewall_destroy(f->firewall);
 }
 
 /* Number of flows in 'table' whose match has 'match' and actions 'actions'. */
@@ -198,7 +234,7 @@ START_TEST(the_same_in_is_the_same_out)
     fixture_init(&f);
     add_iface(&f, "p1", "vif1", OFP_PORT_C(1));
     run(&f);
-    struct compiled *again = compile(&f.rules, f.host);
+    struct compiled *again = compile(&f.rules, f.firewall, f.host, NULL);
     struct plan_delta *delta = plan_diff(f.compiled->plan, again->plan);
     ck_assert(plan_delta_is_empty(delta));
     plan_delta_destroy(delta);
@@ -238,7 +274,7 @@ START_TEST(a_port_that_may_spoof_is_not_asked_for_its_addresses)
     f.ports[0].allow_spoof = true;
     run(&f);
     ck_assert_int_eq(count(&f, TABLE_ADMIT, "dl_src=02", ""), 0);
-    ck_assert_int_eq(count(&f, TABLE_ADMIT, "in_port=7,", "resubmit(,20)"),
+    ck_assert_int_eq(count(&f, TABLE_ADMIT, "in_port=7,", "resubmit(,10)"),
                      1);
     ck_assert_int_eq(count(&f, TABLE_SOURCE, "in_port=7", ""), 0);
     ck_assert_int_eq(count(&f, TABLE_SOURCE_OWNER, "in_port=7", ""), 0);
@@ -334,6 +370,40 @@ START_TEST(interfaces_that_the_switch_has_not_claim_no_port)
     DIAG_SET_FOR_EACH (diag, &f.compiled->diags) {
         ck_assert_ptr_nonnull(strstr(diag->text, "vif1 and vif3"));
     }
+    fixture_uninit(&f);
+}
+END_TEST
+
+/* With rules that are not there, not understood, or that block something. */
+START_TEST(a_port_forwards_by_its_rules_or_not_at_all)
+{
+    struct row_fw_rule rule = fw_rule_for_all("p9", "Inbound");
+    struct fixture f;
+
+    fixture_init(&f);
+    f.ports[0].name = CONST_CAST(char *, "p9");
+    add_iface(&f, "p9", "vif9", OFP_PORT_C(9));
+    run(&f);
+    ck_assert_int_eq(f.compiled->ports[0].state, PORT_BLOCKED);
+    ck_assert_str_eq(f.compiled->ports[0].reason, "PortBlocked");
+    ck_assert_int_eq(count(&f, TABLE_ADMIT, "in_port=9", ""), 0);
+
+    rule.protocols = "nonsense";
+    put_rule(&f, 100, rule);
+    run(&f);
+    ck_assert_int_eq(f.compiled->ports[0].state, PORT_BLOCKED);
+    ck_assert_str_eq(f.compiled->ports[0].reason, "PortBlocked");
+    ck_assert_int_eq(count(&f, TABLE_LOCAL, "", "0x9->"), 0);
+
+    rule.protocols = "tcp";
+    put_rule(&f, 100, rule);
+    run(&f);
+    ck_assert_int_eq(f.compiled->ports[0].state, PORT_ACTIVE);
+    ck_assert_int_eq(count(&f, TABLE_FW_OUT, "in_port=9", "resubmit(,20)"),
+                     0);
+    ck_assert_int_eq(count(&f, TABLE_FW_IN, "reg6=0x9", "resubmit(,90)"), 0);
+    ck_assert_int_eq(count(&f, TABLE_FW_TRACKED, "ct_zone=9,", ""), 4);
+    ck_assert_uint_eq(f.compiled->plan->n_parts, 1);
     fixture_uninit(&f);
 }
 END_TEST
@@ -832,6 +902,7 @@ main(void)
     tcase_add_test(tc, an_absent_port_has_no_flow);
     tcase_add_test(tc, two_interfaces_with_one_iface_id_block_the_port);
     tcase_add_test(tc, interfaces_that_the_switch_has_not_claim_no_port);
+    tcase_add_test(tc, a_port_forwards_by_its_rules_or_not_at_all);
     tcase_add_test(tc, a_faulty_port_says_why_also_without_its_interface);
     tcase_add_test(tc, a_switched_off_router_routes_within_a_subnet_only);
     tcase_add_test(tc, without_a_router_mac_there_is_no_gateway);

@@ -121,6 +121,10 @@ format_row(struct ds *s, const struct row *row)
                       row->darv_port.enable_ip_forwarding ? "forwards"
                       : "host");
         break;
+    case ROW_FW_RULE:
+        ds_put_format(s, "rule %s %s", row->fw_rule.rule_id,
+                      row->fw_rule.vnic_id);
+        break;
     }
 }
 

@@ -123,6 +123,75 @@ START_TEST(random_differences_agree_with_the_naive_model)
 }
 END_TEST
 
+static struct plan_part *
+make_part(uint64_t key, const char *match, const char *actions)
+{
+    struct plan *flows = plan_create();
+
+    add(flows, 7, 5, match, actions);
+    plan_sort(flows);
+    return plan_part_create(key, flows);
+}
+
+/* A plan of one flow and these parts, either of which may be NULL. */
+static struct plan *
+plan_of(struct plan_part *a, struct plan_part *b)
+{
+    struct plan *plan = plan_create();
+
+    add(plan, 0, 5, "ip", "drop");
+    if (a) {
+        plan_add_part(plan, a);
+    }
+    if (b) {
+        plan_add_part(plan, b);
+    }
+    plan_sort(plan);
+    return plan;
+}
+
+static void
+check_parts_delta(const struct plan *old, const struct plan *new, size_t n_put,
+                  size_t n_remove)
+{
+    struct plan_delta *delta = plan_diff(old, new);
+
+    ck_assert_uint_eq(delta->n_put, n_put);
+    ck_assert_uint_eq(delta->n_remove, n_remove);
+    plan_delta_destroy(delta);
+}
+
+START_TEST(parts_are_compared_by_key)
+{
+    struct plan_part *one = make_part(1, "ip", "drop");
+    struct plan_part *two = make_part(2, "arp", "drop");
+    struct plan_part *other = make_part(2, "arp", "IN_PORT");
+    struct plan *both = plan_of(two, one);
+    struct plan *changed = plan_of(one, other);
+    struct plan *less = plan_of(NULL, two);
+    struct plan_cursor cursor = { .part = 0 };
+
+    ck_assert_uint_eq(plan_count(both), 3);
+    ck_assert_uint_eq(plan_next(both, &cursor)->table, 0);
+    ck_assert_str_eq(plan_next(both, &cursor)->match, "ip");
+    ck_assert_str_eq(plan_next(both, &cursor)->match, "arp");
+    ck_assert_ptr_null(plan_next(both, &cursor));
+
+    check_parts_delta(both, both, 0, 0);
+    check_parts_delta(both, changed, 1, 0);
+    check_parts_delta(both, less, 0, 1);
+    check_parts_delta(less, both, 1, 0);
+    check_parts_delta(NULL, both, 3, 0);
+
+    plan_part_unref(one);
+    plan_part_unref(two);
+    plan_part_unref(other);
+    plan_destroy(both);
+    plan_destroy(changed);
+    plan_destroy(less);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -133,6 +202,7 @@ main(void)
     tcase_add_test(tc, of_two_equal_flows_one_is_dropped_and_told);
     tcase_add_test(tc, no_plan_is_an_empty_plan);
     tcase_add_test(tc, random_differences_agree_with_the_naive_model);
+    tcase_add_test(tc, parts_are_compared_by_key);
     suite_add_tcase(suite, tc);
     return unit_run(suite);
 }

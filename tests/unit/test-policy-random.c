@@ -278,6 +278,7 @@ feed_n_row(struct feed *f, const struct world *w, enum row_table table, int n)
 {
     switch (table) {
     case ROW_GLOBAL:
+    case ROW_FW_RULE:
         break;
     case ROW_PHYSICAL_SWITCH:
         feed_n_host(f, w, n);
@@ -319,6 +320,7 @@ world_arrival(struct world *w, enum row_table table, int n)
 {
     switch (table) {
     case ROW_GLOBAL:
+    case ROW_FW_RULE:
         break;
     case ROW_PHYSICAL_SWITCH:
         return &w->hosts[n].arrival;
@@ -593,6 +595,7 @@ change_row(struct world *w, enum row_table table, int n)
 
     switch (table) {
     case ROW_GLOBAL:
+    case ROW_FW_RULE:
         return;
     case ROW_PHYSICAL_SWITCH:
         moves = change_host(&w->hosts[n]);
@@ -643,7 +646,7 @@ random_table(void)
 {
     return random_range(5) ? ROW_UCAST_REMOTE
                            : ROW_PHYSICAL_SWITCH
-                             + random_range(N_ROW_TABLES
+                             + random_range(ROW_DARV_PORT + 1
                                             - ROW_PHYSICAL_SWITCH);
 }
 

@@ -372,7 +372,8 @@ START_TEST(which_route_a_packet_takes)
     feed_settle(&f);
     ck_assert_uint_eq(diag_set_count(&f.diags), 0);
 
-    struct compiled *compiled = compile(policy_rules(f.policy), host);
+    struct compiled *compiled = compile(policy_rules(f.policy),
+                                        policy_firewall(f.policy), host, NULL);
     const struct plan *plan = compiled->plan;
 
     check_leads(plan, 5001, "8.8.8.8", "0xa01010a->reg2");
@@ -401,7 +402,8 @@ static bool
 may_be_from_anybody(const char *protocol)
 {
     struct host_view *host = host_view_create();
-    struct compiled *compiled = compile(policy_rules(f.policy), host);
+    struct compiled *compiled = compile(policy_rules(f.policy),
+                                        policy_firewall(f.policy), host, NULL);
     char *match = xasprintf("%s,"REG_DOMAIN"=0x1389", protocol);
     bool found = false;
 

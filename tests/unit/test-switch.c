@@ -19,6 +19,7 @@
 #include "openvswitch/ofp-flow.h"
 #include "openvswitch/ofp-meter.h"
 #include "openvswitch/ofp-monitor.h"
+#include "openflow/nicira-ext.h"
 #include "openvswitch/ofp-msgs.h"
 #include "openvswitch/ofp-switch.h"
 #include "openvswitch/ofp-util.h"
@@ -219,6 +220,7 @@ struct fake {
     bool sees_fragments;        /* It was told to. */
     bool gives_registers;       /* Likewise, along with packets. */
     bool meters[8];             /* By number: it is there. */
+    uint16_t flushed_zone;      /* 0 for none. */
     bool watched;               /* Likewise, to tell of others' changes. */
     bool no_monitor;            /* It cannot. */
     bool hold_dump;             /* Keep the answer to a dump for later. */
@@ -492,6 +494,11 @@ fake_handle(struct fake *fake, const struct ofp_header *oh)
         fake->gives_registers = true;
     } else if (type == OFPTYPE_METER_MOD) {
         return fake_meter_mod(fake, oh);
+    } else if (type == OFPTYPE_CT_FLUSH_ZONE) {
+        const struct nx_zone_id *id = ofpmsg_body(oh);
+
+        ck_assert_uint_eq(fake->flushed_zone, 0);
+        fake->flushed_zone = ntohs(id->zone_id);
     } else if (type == OFPTYPE_FLOW_MONITOR_STATS_REQUEST) {
         if (fake->no_monitor) {
             return OFPERR_OFPBRC_BAD_STAT;
@@ -1328,9 +1335,37 @@ make_metered_plan(uint32_t meter1, uint32_t meter2)
     plan_add_meter(plan, meter1);
     plan_add_meter(plan, meter2);
     ck_assert(!plan_sort(plan));
-    ck_assert_uint_eq(plan->n_meters, 2);
+    ck_assert_uint_eq(plan->meters.n, 2);
     return plan;
 }
+
+static struct plan *
+make_plan_with_zone(uint16_t zone)
+{
+    struct plan *plan = make_plan(1, 0);
+
+    plan_add_zone(plan, zone);
+    plan_sort(plan);
+    return plan;
+}
+
+START_TEST(connections_of_a_zone_that_goes_are_forgotten)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    switch_set_plan(f.sw, make_plan_with_zone(7));
+    fixture_flush(&f);
+    switch_set_plan(f.sw, make_plan_with_zone(7));
+    fixture_flush(&f);
+    ck_assert_uint_eq(f.fake.flushed_zone, 0);
+
+    switch_set_plan(f.sw, make_plan_with_zone(8));
+    fixture_flush(&f);
+    ck_assert_uint_eq(f.fake.flushed_zone, 7);
+    fixture_uninit(&f);
+}
+END_TEST
 
 START_TEST(meters_come_and_go_with_the_plan)
 {
@@ -1626,6 +1661,8 @@ main(void)
     tcase_add_test(session,
                    the_switch_is_told_to_see_fragments_and_to_tell);
     tcase_add_test(session, meters_come_and_go_with_the_plan);
+    tcase_add_test(session,
+                   connections_of_a_zone_that_goes_are_forgotten);
     tcase_add_test(session, a_switch_that_cannot_tell_is_no_trouble);
     tcase_add_test(session, what_somebody_else_deletes_comes_back);
     tcase_add_test(session, own_changes_are_no_trouble);
