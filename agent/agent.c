@@ -23,6 +23,7 @@
 #include "lockfile.h"
 #include "learning.h"
 #include "make-dirs.h"
+#include "model/firewall.h"
 #include "model/overlay.h"
 #include "model/policy.h"
 #include "model/rules.h"
@@ -640,6 +641,8 @@ agent_get_memory_usage(const struct agent *agent, struct simap *usage)
     simap_increase(usage, "mappings", policy_count_mappings(agent->policy));
     simap_increase(usage, "space-entries", policy_count_space(agent->policy));
     simap_increase(usage, "peers", policy_count_peers(agent->policy));
+    simap_increase(usage, "firewall-rules",
+                   firewall_count_rows(policy_firewall(agent->policy)));
     simap_increase(usage, "learned-entries",
                    overlay_count_learned(agent->overlay));
 }
