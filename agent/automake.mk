@@ -10,6 +10,8 @@ agent_libhnv_la_SOURCES = \
 	agent/drop-counters.h \
 	agent/learning.c \
 	agent/learning.h \
+	agent/log-file.c \
+	agent/log-file.h \
 	agent/loop.c \
 	agent/loop.h \
 	agent/make-dirs.c \

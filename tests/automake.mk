@@ -14,6 +14,7 @@ UNIT_TESTS = \
 	tests/unit/test-host-view \
 	tests/unit/test-learn \
 	tests/unit/test-learn-table \
+	tests/unit/test-log-file \
 	tests/unit/test-plan \
 	tests/unit/test-policy \
 	tests/unit/test-policy-cost \
