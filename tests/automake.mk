@@ -144,10 +144,19 @@ check-system: all
 	HNV_AGENT='$(abs_top_builddir)/agent/hnv-agent' \
 	$(PYTEST) $(PYTEST_FLAGS) '$(abs_top_srcdir)/tests/system'
 EXTRA_DIST += \
+	tests/system/bypass_frames.py \
 	tests/system/conftest.py \
+	tests/system/firewall_random.py \
+	tests/system/firewall_reference.py \
+	tests/system/firewall_rules.py \
+	tests/system/guest_sockets.py \
 	tests/system/ovsdb_peer.py \
 	tests/system/test_bad_input.py \
 	tests/system/test_changes.py \
+	tests/system/test_firewall.py \
+	tests/system/test_firewall_bypass.py \
+	tests/system/test_firewall_ports.py \
+	tests/system/test_firewall_random.py \
 	tests/system/test_forwarding.py \
 	tests/system/test_guards.py \
 	tests/system/test_host.py \

@@ -12,6 +12,7 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [os.path.join(TOP, "utilities"), HERE]
 
 # pylint: disable=wrong-import-position
+import firewall_rules  # noqa: E402
 from hnvlab import lab as hnv_lab, netns  # noqa: E402
 from hnvlab import spec as lab_spec  # noqa: E402
 
@@ -65,6 +66,22 @@ def make_lab(tmp_path_factory):
                   errors="replace") as f:
             alarms.append(f.read())
     assert not alarms, "\n".join(alarms)
+
+
+@pytest.fixture(name="firewall")
+def _firewall(world):
+    """firewall(a1=RULES, ...) makes these the only rules of guests of a
+    module's 'world', until the test ends; 'forget' as in World.apply()."""
+    changed = set()
+
+    def change(forget=True, **rules_of):
+        changed.update(rules_of)
+        firewall_rules.set_rules(world, rules_of, forget)
+
+    yield change
+    firewall_rules.set_rules(world, {guest: firewall_rules.allow_all()
+                                     for guest in changed})
+    firewall_rules.forget_connections(world, *world.lab.hosts)
 
 
 def _ask_to_exit(host):

@@ -17,12 +17,9 @@ import struct
 import time
 
 from hnvlab import capture, netns
-from scapy.config import conf
 from scapy.layers.inet import ICMP, IP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import ARP, Ether
-
-conf.ipv6_enabled = False
 
 ETH_P_ALL = 3
 ETH_P_IP = 0x0800

@@ -40,6 +40,11 @@ def ca6(name):
     return f"2001:db8:a:{2 if name.startswith('b') else 1}::{last}"
 
 
+def end(name, family):
+    """A guest, and its address in a family, 4 or 6."""
+    return name, w.ca(name) if family == 4 else ca6(name)
+
+
 VMS = [dataclasses.replace(vm, cas=[*vm.cas, ca6(vm.name)]) for vm in w.VMS]
 
 
