@@ -13,6 +13,7 @@
 #include "compile/pipeline.h"
 #include "db/db.h"
 #include "drop-counters.h"
+#include "firewall-counters.h"
 #include "host/groups.h"
 #include "host/host.h"
 #include "host/pa-watch.h"
@@ -686,5 +687,6 @@ agent_register_commands(struct agent *agent)
     unixctl_command_register("hnv/learned", "", 0, 0, hnv_learned, agent);
     unixctl_command_register("hnv/status", "", 0, 0, hnv_status, agent);
     drop_counters_register(agent->link);
+    firewall_counters_register(agent->link, agent->policy);
     unixctl_command_register("hnv/plan", "", 0, 0, hnv_plan, agent);
 }

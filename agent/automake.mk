@@ -8,6 +8,8 @@ agent_libhnv_la_SOURCES = \
 	agent/agent.h \
 	agent/drop-counters.c \
 	agent/drop-counters.h \
+	agent/firewall-counters.c \
+	agent/firewall-counters.h \
 	agent/learning.c \
 	agent/learning.h \
 	agent/log-file.c \

@@ -510,7 +510,7 @@ cookie_of(const struct set_compiler *sc, const struct draft_flow *flows,
 {
     bool several = flows->conjunction && n > 1;
 
-    return (uint64_t) sc->set->number << 32 | (several ? 0 : flows->id);
+    return firewall_set_cookie(sc->set->number, several ? 0 : flows->id);
 }
 
 static struct plan *

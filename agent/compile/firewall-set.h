@@ -23,8 +23,18 @@
  *
  * Pure. */
 
+#include <stdint.h>
+
 struct fw_set;
 struct plan;
+
+/* Cookie of the flows of a rule; those that decide for it have the counters of
+ * what it decided.  'id' 0 is of what several rules have in common. */
+static inline uint64_t
+firewall_set_cookie(uint32_t set, uint32_t id)
+{
+    return (uint64_t) set << 32 | id;
+}
 
 /* Returns the flows, sorted, for the caller to destroy. */
 struct plan *firewall_set_compile(const struct fw_set *);

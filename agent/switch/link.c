@@ -200,6 +200,12 @@ link_is_up__(const struct switch_link *sw)
            || sw->state == LINK_STEADY;
 }
 
+bool
+switch_is_up(const struct switch_link *sw)
+{
+    return link_is_up__(sw);
+}
+
 struct switch_link *
 switch_create(const struct space_source *source)
 {

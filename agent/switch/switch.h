@@ -63,6 +63,9 @@ void switch_set_plan(struct switch_link *, struct plan *);
 uint64_t switch_flush(struct switch_link *);
 uint64_t switch_acked(const struct switch_link *);
 
+/* True while there is a session, so that the switch can be asked. */
+bool switch_is_up(const struct switch_link *);
+
 /* A packet that a flow handed to the agent. */
 struct punt {
     enum punt_kind kind;
