@@ -14,6 +14,7 @@
 #include "db/db.h"
 #include "drop-counters.h"
 #include "firewall-counters.h"
+#include "firewall-log.h"
 #include "host/groups.h"
 #include "host/host.h"
 #include "host/pa-watch.h"
@@ -65,6 +66,7 @@ struct agent {
     struct host *host;
     struct policy *policy;
     struct firewall_parts *firewall_parts;
+    struct firewall_log *firewall_log;
     struct overlay *overlay;    /* The policy's space, and what is learned. */
     struct switch_link *link;
     struct learning *learning;
@@ -164,6 +166,7 @@ agent_create(const struct options *options)
     host_override_bridge(agent->host, options->bridge);
     agent->policy = policy_create();
     agent->firewall_parts = firewall_parts_create();
+    agent->firewall_log = firewall_log_create();
     agent->link = switch_create(&(struct space_source) {
         .find = find_space,
         .for_each = for_each_space,
@@ -193,6 +196,7 @@ agent_destroy(struct agent *agent)
         switch_destroy(agent->link);
         groups_destroy(agent->groups);
         db_server_destroy(agent->db);
+        firewall_log_destroy(agent->firewall_log);
         firewall_parts_destroy(agent->firewall_parts);
         policy_destroy(agent->policy);
         host_destroy(agent->host);
@@ -295,6 +299,10 @@ agent_apply(struct agent *agent)
 {
     db_server_ensure_host(agent->db, host_system_id(agent->host));
     policy_set_host_name(agent->policy, host_system_id(agent->host));
+
+    if (policy_is_unsettled(agent->policy)) {
+        firewall_log_forget(agent->firewall_log);
+    }
 
     bool changed = agent_settle_policy(agent);
     agent_watch_pas(agent);
@@ -522,6 +530,11 @@ agent_take_punt(const struct punt *punt, void *agent_)
     case PUNT_SOLICIT:
         learning_take(agent->learning, punt);
         break;
+    case PUNT_FIREWALL_LOG:
+        firewall_log_take(agent->firewall_log, punt,
+                          policy_firewall(agent->policy),
+                          host_get_view(agent->host));
+        break;
     }
 }
 
@@ -688,5 +701,6 @@ agent_register_commands(struct agent *agent)
     unixctl_command_register("hnv/status", "", 0, 0, hnv_status, agent);
     drop_counters_register(agent->link);
     firewall_counters_register(agent->link, agent->policy);
+    firewall_log_register_commands(agent->firewall_log);
     unixctl_command_register("hnv/plan", "", 0, 0, hnv_plan, agent);
 }

@@ -10,6 +10,10 @@ agent_libhnv_la_SOURCES = \
 	agent/drop-counters.h \
 	agent/firewall-counters.c \
 	agent/firewall-counters.h \
+	agent/firewall-log.c \
+	agent/firewall-log.h \
+	agent/firewall-log-line.c \
+	agent/firewall-log-line.h \
 	agent/learning.c \
 	agent/learning.h \
 	agent/log-file.c \

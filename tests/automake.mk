@@ -8,6 +8,7 @@ UNIT_TESTS = \
 	tests/unit/test-compile \
 	tests/unit/test-db \
 	tests/unit/test-firewall \
+	tests/unit/test-firewall-log \
 	tests/unit/test-firewall-set \
 	tests/unit/test-fw-rule \
 	tests/unit/test-groups \
@@ -155,6 +156,7 @@ EXTRA_DIST += \
 	tests/system/test_changes.py \
 	tests/system/test_firewall.py \
 	tests/system/test_firewall_bypass.py \
+	tests/system/test_firewall_log.py \
 	tests/system/test_firewall_ports.py \
 	tests/system/test_firewall_random.py \
 	tests/system/test_forwarding.py \

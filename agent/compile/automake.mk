@@ -7,6 +7,7 @@ agent_libhnv_la_SOURCES += \
 	agent/compile/compile-copies.c \
 	agent/compile/compile-drops.c \
 	agent/compile/compile-firewall.c \
+	agent/compile/compile-firewall-log.c \
 	agent/compile/compile-flood.c \
 	agent/compile/compile-groups.c \
 	agent/compile/compile-learn-nd.c \

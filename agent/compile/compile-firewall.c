@@ -208,6 +208,24 @@ sort_kinds(struct compile_ctx *cx)
 
 /* FW_LAYERS. */
 
+static void
+ask_layer(struct ds *s, enum fw_layer layer, const struct fw_set *set)
+{
+    bool tell = layer == FW_CONTROLLER && set->logs;
+
+    if (tell) {
+        ds_put_format(s, "set_field:%#x/%#x->"REG_FW",", FW_CONTROLLER_BIT,
+                      FW_CONTROLLER_BIT);
+    }
+    ds_put_format(s, "set_field:%#"PRIx32"->"REG_FW_SET",resubmit(,%d),"
+                  "move:"REG_FW_SAYS"[0]->"REG_FW_SAYS"[%d],"
+                  "set_field:0/%#x->"REG_FW_SAYS",",
+                  set->number, TABLE_FW_RULES, layer + 1, FW_SAYS_SET);
+    if (tell) {
+        ds_put_format(s, "set_field:0/%#x->"REG_FW",", FW_CONTROLLER_BIT);
+    }
+}
+
 /* Asks the rules for a direction. */
 static char *
 ask_layers(const struct fw_port *fw, enum fw_direction direction)
@@ -227,12 +245,7 @@ ask_layers(const struct fw_port *fw, enum fw_direction direction)
     ds_put_format(&s, "set_field:%#"PRIx32"->"REG_FW_SAYS",", silent);
     for (int i = 0; i < N_FW_LAYERS; i++) {
         if (fw->layers[i]) {
-            ds_put_format(&s, "set_field:%#"PRIx32"->"REG_FW_SET","
-                          "resubmit(,%d),"
-                          "move:"REG_FW_SAYS"[0]->"REG_FW_SAYS"[%d],"
-                          "set_field:0/%#x->"REG_FW_SAYS",",
-                          fw->sets[i][direction]->number, TABLE_FW_RULES,
-                          i + 1, FW_SAYS_SET);
+            ask_layer(&s, i, fw->sets[i][direction]);
         }
     }
     ds_put_format(&s, "resubmit(,%d)", TABLE_FW_VERDICT);

@@ -123,6 +123,7 @@ void compile_protect_nd(struct compile_ctx *, const struct rules_subnet *,
 
 void compile_ports(struct compile_ctx *);      /* ADMIT, LOCAL. */
 void compile_firewall(struct compile_ctx *);   /* FW_*. */
+void compile_firewall_log(struct compile_ctx *);   /* FW_LOG. */
 void compile_source(struct compile_ctx *);     /* SOURCE, ..._OWNER. */
 void compile_trunks(struct compile_ctx *);     /* DELIVER, RETURN. */
 void compile_resolve(struct compile_ctx *);    /* RESOLVE, ARP_REPLY. */

@@ -80,6 +80,7 @@ compile(const struct rules *rules, const struct firewall *firewall,
     };
     compile_ports(&cx);
     compile_firewall(&cx);
+    compile_firewall_log(&cx);
     compile_source(&cx);
     compile_trunks(&cx);
     compile_resolve(&cx);

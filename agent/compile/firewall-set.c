@@ -55,8 +55,8 @@ struct dimension {
 struct draft_flow {
     uint16_t priority;
     char *match;
+    const struct fw_rule *rule;
     uint32_t id;                /* Of the rule. */
-    bool allow;
     uint32_t conjunction;       /* Its number, or 0: the flow decides. */
     unsigned int dimension, n_dimensions;
 };
@@ -81,13 +81,13 @@ struct rule_compiler {
 /* Takes 'match' over. */
 static struct draft_flow *
 add_draft(struct set_compiler *sc, uint16_t priority, char *match,
-          uint32_t id, bool allow)
+          const struct fw_rule *rule, uint32_t id)
 {
     if (sc->n >= sc->allocated) {
         sc->flows = x2nrealloc(sc->flows, &sc->allocated, sizeof *sc->flows);
     }
     sc->flows[sc->n] = (struct draft_flow) {
-        .priority = priority, .match = match, .id = id, .allow = allow,
+        .priority = priority, .match = match, .rule = rule, .id = id,
     };
     return &sc->flows[sc->n++];
 }
@@ -300,7 +300,7 @@ add_product(struct rule_compiler *rc, size_t i, int protocol, const char *text)
 {
     if (i >= rc->n_dimensions) {
         add_draft(rc->sc, rc->priority, format_match(rc, protocol, text),
-                  rc->id, rc->rule->allow);
+                  rc->rule, rc->id);
         return;
     }
 
@@ -328,7 +328,7 @@ add_conjunction(struct rule_compiler *rc)
             const struct element *e = &rc->dimensions[i].elements[j];
             struct draft_flow *flow = add_draft(
                 rc->sc, rc->priority, format_match(rc, e->protocol, e->text),
-                rc->id, rc->rule->allow);
+                rc->rule, rc->id);
 
             flow->conjunction = number;
             flow->dimension = i + 1;
@@ -338,7 +338,7 @@ add_conjunction(struct rule_compiler *rc)
     add_draft(rc->sc, rc->priority,
               xasprintf("conj_id=%"PRIu32","REG_FW_SET"=%#"PRIx32, number,
                         rc->sc->set->number),
-              rc->id, rc->rule->allow);
+              rc->rule, rc->id);
 }
 
 /* Whichever takes fewer flows. */
@@ -400,7 +400,7 @@ compile_rule(struct set_compiler *sc, size_t index, uint16_t priority)
     if (fw_rule_is_for_all(rc.rule)) {
         add_draft(sc, priority,
                   xasprintf(REG_FW_SET"=%#"PRIx32, sc->set->number),
-                  rc.id, rc.rule->allow);
+                  rc.rule, rc.id);
         return;
     }
     for (size_t i = 0; i < ARRAY_SIZE(variants); i++) {
@@ -482,6 +482,28 @@ same_match(const struct draft_flow *a, const struct draft_flow *b)
     return a->priority == b->priority && !strcmp(a->match, b->match);
 }
 
+/* What comes of a rule. */
+static char *
+format_decision(const struct draft_flow *flow)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    if (flow->rule->allow) {
+        ds_put_format(&s, "set_field:%#x/%#x->"REG_FW_SAYS",", FW_SAYS_SET,
+                      FW_SAYS_SET);
+    }
+    if (flow->rule->log) {
+        ds_put_format(&s, "set_field:%#"PRIx32"->"REG_FW_RULE","
+                      "resubmit(,%d),set_field:0->"REG_FW_RULE",",
+                      flow->id, TABLE_FW_LOG);
+    }
+    if (!s.length) {
+        ds_put_cstr(&s, "drop,");
+    }
+    ds_chomp(&s, ',');
+    return ds_steal_cstr(&s);
+}
+
 /* Actions of the 'n' flows at 'flows'. */
 static char *
 format_actions(const struct draft_flow *flows, size_t n)
@@ -489,10 +511,7 @@ format_actions(const struct draft_flow *flows, size_t n)
     struct ds s = DS_EMPTY_INITIALIZER;
 
     if (!flows->conjunction) {
-        return (flows->allow
-                ? xasprintf("set_field:%#x/%#x->"REG_FW_SAYS, FW_SAYS_SET,
-                            FW_SAYS_SET)
-                : xstrdup("drop"));
+        return format_decision(flows);
     }
     for (size_t i = 0; i < n; i++) {
         ds_put_format(&s, "%sconjunction(%"PRIu32",%u/%u)", i ? "," : "",

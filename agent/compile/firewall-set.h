@@ -21,6 +21,9 @@
  * follows from the policy's number, so that a rule that comes or goes leaves
  * the others' flows alone.
  *
+ * A rule whose decisions are logged goes through FW_LOG with its number in
+ * REG_FW_RULE.
+ *
  * Pure. */
 
 #include <stdint.h>

@@ -55,6 +55,7 @@ static const char *const table_names[] = {
     [TABLE_LOCAL] = "LOCAL",
     [TABLE_FW_IN] = "FW_IN",
     [TABLE_FW_TRACKED] = "FW_TRACKED",
+    [TABLE_FW_LOG] = "FW_LOG",
     [TABLE_DELIVER] = "DELIVER",
     [TABLE_RETURN] = "RETURN",
     [TABLE_ENCAP] = "ENCAP",

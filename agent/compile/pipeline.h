@@ -109,6 +109,8 @@ enum pipeline_table {
     TABLE_LOCAL       = 80,     /* VSID, MAC -> local port. */
     TABLE_FW_IN       = 82,     /* Firewall: what goes to a guest. */
     TABLE_FW_TRACKED  = 83,     /* Back from being tracked: really its? */
+    TABLE_FW_LOG      = 84,     /* Does it open a connection whose rule says
+                                 * that this is logged? */
     TABLE_DELIVER     = 90,     /* Output to a local port. */
     TABLE_RETURN      = 91,     /* Output to whom the packet came from. */
     TABLE_ENCAP       = 95,     /* Outer addresses, key; output. */
@@ -163,12 +165,15 @@ enum pipeline_table {
 #define REG_FW_ZONE  "NXM_NX_REG12[0..15]"
 #define REG_FW_SET   "reg13"    /* Set of rules that is asked. */
 #define REG_FW_SAYS  "reg14"    /* What was said: FW_SAYS_*. */
+#define REG_FW_RULE  "reg15"    /* In FW_LOG: number of the set's rule. */
 #define REG_FW_ALL   "xxreg3"   /* All of them. */
 
 /* REG_FW: the packet goes to the port, else it is from it; it has had its
- * verdict. */
+ * verdict; in FW_LOG, the rule is the controller's, else the administrator's.
+ */
 #define FW_IN_BIT 0x10000
 #define FW_COMMIT_BIT 0x20000
+#define FW_CONTROLLER_BIT 0x40000
 
 /* ct_mark of connections that were let through. */
 #define FW_CT_MARK 1
@@ -192,11 +197,15 @@ enum pipeline_reg {
     REG_IDX_CA = 2,
     REG_IDX_PA = 3,
     REG_IDX_ENCAP = 4,
+    REG_IDX_OUT_PORT = 6,
     REG_IDX_DROP = 7,
     REG_IDX_PUNT = 10,
     REG_IDX_PEER = 11,
     REG_IDX_SHARE = 11,
     REG_IDX_MTU = 11,
+    REG_IDX_FW = 12,
+    REG_IDX_FW_SET = 13,
+    REG_IDX_FW_RULE = 15,
     XREG_IDX_MAC = 4,
     XXREG_IDX_CA6 = 3,
     XXREG_IDX_PA6 = 3,

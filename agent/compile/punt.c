@@ -13,6 +13,7 @@ static const char *const kind_names[N_PUNT_KINDS] = {
     [PUNT_TOO_LONG] = "too-long",
     [PUNT_LEARN] = "learning",
     [PUNT_SOLICIT] = "solicit",
+    [PUNT_FIREWALL_LOG] = "firewall-log",
 };
 
 const char *

@@ -10,6 +10,7 @@
  * packets keep nobody else's from being answered.  Registers come along. */
 
 #include <stdint.h>
+#include "openvswitch/ofp-port.h"
 
 /* The "userdata" of these "controller" actions, to tell them from others'. */
 #define PUNT_USERDATA 0x68
@@ -29,8 +30,11 @@ enum punt_kind {
 
     PUNT_LEARN,                 /* It tells of an address; it goes on, too. */
     PUNT_SOLICIT,               /* It is routed to an unknown address. */
+
+    PUNT_FIREWALL_LOG,          /* A rule has decided its connection; it goes
+                                 * on.  See compile-firewall-log.c. */
 };
-#define N_PUNT_KINDS (PUNT_SOLICIT + 1)
+#define N_PUNT_KINDS (PUNT_FIREWALL_LOG + 1)
 
 /* A word for people; never NULL. */
 const char *punt_kind_to_string(enum punt_kind);
@@ -41,5 +45,14 @@ enum {
     PUNT_PACKETS_PER_SECOND = 100,
     PUNT_BURST_PACKETS = 100,
 };
+
+/* What is logged has meters of its own, so that a guest that opens many
+ * connections has the router's answers still.  There is no port of such a
+ * number in life; if there were, the two would share. */
+static inline uint32_t
+punt_log_meter(ofp_port_t port)
+{
+    return (OVS_FORCE uint32_t) port ^ 0x8000;
+}
 
 #endif /* compile/punt.h */

@@ -209,6 +209,7 @@ create_set(struct firewall *fw, const struct fw_rule **rules, size_t n,
     set->n = n;
     for (size_t i = 0; i < n; i++) {
         CONTAINER_OF(rules[i], struct shared_rule, rule)->refs++;
+        set->logs |= rules[i]->log;
     }
     hmap_insert(&fw->sets, &set->content_node, list_hash(rules, n));
     hmap_insert(&fw->numbers, &set->number_node, number);
@@ -521,11 +522,11 @@ take_set(struct firewall *fw, struct draft *draft, int layer, int direction,
     draft->port.sets[layer][direction] = set;
 }
 
-/* True if all packets pass. */
+/* True if all packets pass, and no more is to be done about any. */
 static bool
 passes_all(const struct fw_set *set)
 {
-    for (size_t i = 0; set && i < set->n; i++) {
+    for (size_t i = 0; set && !set->logs && i < set->n; i++) {
         if (fw_rule_is_for_all(set->rules[i])) {
             return set->rules[i]->allow;
         } else if (!set->rules[i]->allow) {

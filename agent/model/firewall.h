@@ -50,6 +50,7 @@ struct fw_set {
     uint32_t *ids;              /* Of each rule, in the set; below
                                  * FW_MAX_ID, not 0. */
     size_t n;                   /* At least 1. */
+    bool logs;                  /* What a rule of it decides is logged. */
 };
 #define FW_MAX_ID (UINT32_C(1) << 30)
 
@@ -57,7 +58,8 @@ struct fw_set {
 struct fw_port {
     bool understood;            /* All of them are. */
     bool any;                   /* At least one is enabled. */
-    bool open;                  /* All packets pass, in both directions. */
+    bool open;                  /* All packets pass, in both directions, and
+                                 * nothing is logged. */
     bool layers[N_FW_LAYERS];   /* The layer has rules for this port. */
     const struct fw_set *sets[N_FW_LAYERS][N_FW_DIRECTIONS]; /* NULL: none of
                                  * them for that direction. */

@@ -525,6 +525,39 @@ compile_rules(const struct row_fw_rule *rules, size_t n)
     return plan;
 }
 
+/* The flows that decide tell FW_LOG which rule it was, and leave no trace of
+ * that; in the cookie it is as well. */
+START_TEST(a_rule_that_is_logged_says_so)
+{
+    struct firewall *fw = firewall_create();
+    struct row_fw_rule rule = fw_rule_for_all("p", "Inbound");
+
+    for (int allow = 0; allow < 2; allow++) {
+        rule.action = allow ? "Allow" : "Block";
+        rule.logging_state = "Enabled";
+
+        const struct fw_set *set = make_set(fw, &rule, 1);
+        struct table table;
+        char *wanted = xasprintf(
+            "%sset_field:%#"PRIx32"->"REG_FW_RULE",resubmit(,%d),"
+            "set_field:0->"REG_FW_RULE,
+            allow ? "set_field:0x1/0x1->"REG_FW_SAYS"," : "", set->ids[0],
+            TABLE_FW_LOG);
+
+        ck_assert(set->logs);
+        ck_assert(!firewall_find(fw, "p")->open);
+        table_init(&table, set);
+        ck_assert_uint_eq(table.plan->n, 1);
+        ck_assert_str_eq(table.plan->flows[0].actions, wanted);
+        ck_assert_uint_eq(table.plan->flows[0].cookie,
+                          firewall_set_cookie(set->number, set->ids[0]));
+        table_uninit(&table);
+        free(wanted);
+    }
+    firewall_destroy(fw);
+}
+END_TEST
+
 START_TEST(one_changed_rule_is_that_rules_flows_changed)
 {
     enum { N = 5 };
@@ -578,6 +611,7 @@ main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, flows_say_what_rules_say);
     tcase_add_test(tc, lists_add_up_and_do_not_multiply);
+    tcase_add_test(tc, a_rule_that_is_logged_says_so);
     tcase_add_test(tc, one_changed_rule_is_that_rules_flows_changed);
     suite_add_tcase(suite, tc);
     return unit_run(suite);
