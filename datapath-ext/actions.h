@@ -48,7 +48,7 @@ enum hnv_reason {
     HNV_REASON_NOT_HERE,        /* Local, says the entry, but has no port. */
 
     /* HNV_SLOW */
-    HNV_REASON_LEARNED,         /* The answer was learned; with HNV_LEARNING. */
+    HNV_REASON_LEARNED,         /* With HNV_LEARNING: the answer was learned. */
     HNV_REASON_TTL,             /* Used up. */
     HNV_REASON_TOO_LONG,        /* For the way to the other host. */
     HNV_REASON_NO_HEADER,       /* None is prepared yet: see answer.locator. */

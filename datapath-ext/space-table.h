@@ -86,7 +86,7 @@ bool space_table_get(const struct space_table *, const struct space_key *,
 
 /* A question. */
 struct space_query {
-    uint64_t words[3];          /* Unused ones are zero. */
+    uint64_t words[4];          /* The key as it stands in a slot. */
     uint32_t set;               /* Which table. */
 };
 

@@ -57,15 +57,20 @@ vSwitch with --with-ovs-source=DIR|TARBALL])])
 # HNV_CHECK_SANITIZERS
 # --------------------
 # --enable-sanitizers builds everything, Open vSwitch's libraries included,
-# with the address and undefined-behaviour sanitizers.
+# with the address and undefined-behaviour sanitizers, or with those that are
+# named.
 AC_DEFUN([HNV_CHECK_SANITIZERS], [
   AC_ARG_ENABLE([sanitizers],
-    [AS_HELP_STRING([--enable-sanitizers],
-      [build with -fsanitize=address,undefined])],
+    [AS_HELP_STRING([--enable-sanitizers@<:@=LIST@:>@],
+      [build with -fsanitize=LIST [address,undefined]; "thread" is for the
+       tests with several threads])],
     [], [enable_sanitizers=no])
-  SANITIZE_CFLAGS=
-  AS_IF([test "$enable_sanitizers" = yes],
-    [SANITIZE_CFLAGS='-fsanitize=address,undefined -fno-omit-frame-pointer'])
+  AS_CASE([$enable_sanitizers],
+    [no], [SANITIZE_CFLAGS=],
+    [yes], [SANITIZE_CFLAGS=-fsanitize=address,undefined],
+    [SANITIZE_CFLAGS="-fsanitize=$enable_sanitizers"])
+  AS_IF([test -n "$SANITIZE_CFLAGS"],
+    [SANITIZE_CFLAGS="$SANITIZE_CFLAGS -fno-omit-frame-pointer"])
   AC_SUBST([SANITIZE_CFLAGS])
 ])
 

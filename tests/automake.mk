@@ -17,10 +17,22 @@ UNIT_TESTS = \
 	tests/unit/test-routes \
 	tests/unit/test-router-advert \
 	tests/unit/test-space \
+	tests/unit/test-space-table \
 	tests/unit/test-switch
 
 # They are linked with LDADD, the default for programs that do not say.
 LDADD = $(HNV_LIBS) $(CHECK_LIBS)
+tests_unit_test_space_table_LDADD = datapath-ext/libhnvdp.la $(LDADD)
+
+# Those with several threads, for ThreadSanitizer (--enable-sanitizers=thread).
+THREADED_TESTS = tests/unit/test-space-table
+check-threads: $(THREADED_TESTS)
+	@for test in $(THREADED_TESTS); do \
+	    CK_FORK=no \
+	    TSAN_OPTIONS='suppressions=$(abs_top_srcdir)/tests/tsan.supp' \
+	    $$test || exit 1; \
+	done
+EXTRA_DIST += tests/tsan.supp
 
 if HAVE_CHECK
 check_PROGRAMS += $(UNIT_TESTS)
@@ -165,4 +177,4 @@ bench: all
 	/usr/bin/python3 -B '$(abs_top_srcdir)/tests/bench/move.py'
 EXTRA_DIST += tests/bench/mappings.py tests/bench/move.py
 
-.PHONY: bench check-ovsdb-wire check-system
+.PHONY: bench check-ovsdb-wire check-system check-threads

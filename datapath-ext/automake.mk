@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+
+# The datapath's part that is compiled into Open vSwitch.  Built here for the
+# tests, and so that it is checked with our warnings.
+noinst_LTLIBRARIES += datapath-ext/libhnvdp.la
+datapath_ext_libhnvdp_la_SOURCES = \
+	datapath-ext/space-code.c \
+	datapath-ext/space-code.h \
+	datapath-ext/space-find.c \
+	datapath-ext/space-grace.c \
+	datapath-ext/space-grace.h \
+	datapath-ext/space-locators.c \
+	datapath-ext/space-locators.h \
+	datapath-ext/space-set.c \
+	datapath-ext/space-set.h \
+	datapath-ext/space-table-private.h \
+	datapath-ext/space-table.c \
+	datapath-ext/space-table.h
