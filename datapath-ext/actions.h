@@ -48,17 +48,18 @@ enum hnv_reason {
     HNV_REASON_NOT_HERE,        /* Local, says the entry, but has no port. */
 
     /* HNV_SLOW */
-    HNV_REASON_LEARNED,         /* With HNV_LEARNING: the answer was learned. */
+    HNV_REASON_LEARNED,         /* No answer, because it was learned. */
     HNV_REASON_TTL,             /* Used up. */
     HNV_REASON_TOO_LONG,        /* For the way to the other host. */
     HNV_REASON_NO_HEADER,       /* None is prepared yet: see answer.locator. */
-    HNV_REASON_OFFLOAD,         /* Unfinished, left to a network card. */
     HNV_REASON_NOT_PLAIN,       /* Not the protocol, or not in the form, that
                                  * the action knows. */
 
     /* HNV_DROP */
     HNV_REASON_OWN,             /* Asks for an address of its own. */
     HNV_REASON_LOOP,            /* Shares that lead to shares. */
+    HNV_REASON_OFFLOAD,         /* Its checksums or segments were left to a
+                                 * network card, which no tunnel can do. */
     N_HNV_REASONS
 };
 
@@ -74,7 +75,8 @@ struct hnv_result {
 enum hnv_flags {
     HNV_LEARNING = 1 << 0,      /* hnv_arp: what is learned is no answer. */
     HNV_ROUTER = 1 << 1,        /* hnv_arp: the answer is the router (ND). */
-    HNV_LOCAL_ONLY = 1 << 2,    /* hnv_encap: from a tunnel, so into none. */
+    HNV_LOCAL_ONLY = 1 << 2,    /* hnv_encap: from a tunnel, so into none; asks
+                                 * for no answers. */
 };
 
 struct hnv_arp {
@@ -96,13 +98,17 @@ struct hnv_switch {
 
 struct hnv_encap {
     uint32_t vsid;
-    uint16_t local_pa[2];       /* Own PAs to send from, for other hosts' IPv4
+    uint16_t local_pa[2];       /* Own PAs to send from, to other hosts' IPv4
                                  * and IPv6 PAs: any numbers, as in
                                  * space_locators_set_header(). */
     uint32_t flags;
 };
 
-/* HNV_DONE: the packet is to go back where it came from. */
+/* All take at most SPACE_BATCH_MAX packets, Ethernet, parsed as by
+ * flow_extract(): with their offsets set. */
+
+/* An ARP request or neighbour solicitation, whatever address it is about.
+ * HNV_DONE: it is the answer, and is to go back where it came from. */
 void hnv_arp_execute(const struct space_table *, const struct hnv_arp *,
                      struct dp_packet **, size_t n, struct hnv_result *);
 
@@ -116,9 +122,13 @@ void hnv_switch_execute(const struct space_table *, const struct hnv_switch *,
                         struct dp_packet **, size_t n, struct hnv_result *,
                         struct space_answer *ret_answers);
 
-/* Only packets whose result is HNV_DONE so far are looked at.  A packet
- * without headroom for the header gets more, which allocates; datapaths keep
- * enough. */
+/* Looks only at packets whose result is HNV_DONE so far, and sets their port:
+ * that of the guest, to which they go as they are, or of the header that is
+ * around them now.  If a CA that several guests share was found, finds the
+ * guest, whose MAC the packet and whose locator the answer gets.
+ *
+ * A packet without headroom for the header gets more, which allocates;
+ * datapaths keep enough. */
 void hnv_encap_execute(const struct space_table *, const struct hnv_encap *,
                        struct dp_packet **, size_t n, struct hnv_result *,
                        struct space_answer *answers);

@@ -4,6 +4,15 @@
 # tests, and so that it is checked with our warnings.
 noinst_LTLIBRARIES += datapath-ext/libhnvdp.la
 datapath_ext_libhnvdp_la_SOURCES = \
+	datapath-ext/action-arp.c \
+	datapath-ext/action-encap.c \
+	datapath-ext/action-nd.c \
+	datapath-ext/action-route.c \
+	datapath-ext/actions-private.h \
+	datapath-ext/actions.c \
+	datapath-ext/actions.h \
+	datapath-ext/outer.c \
+	datapath-ext/outer.h \
 	datapath-ext/space-code.c \
 	datapath-ext/space-code.h \
 	datapath-ext/space-find.c \

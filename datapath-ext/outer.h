@@ -9,7 +9,8 @@
  *                                      GRE with key   RFC 7637 (NVGRE)
  *
  * Per packet there remain: the lengths, the VSID, the entropy (VXLAN's source
- * port, NVGRE's FlowID), ECN as RFC 6040 has it, and the checksums. */
+ * port, NVGRE's FlowID), ECN, and the checksums.  All of it is as Open vSwitch
+ * itself would do it, but for the FlowID, which it leaves zero. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,7 +39,7 @@ struct outer_params {
     uint16_t mtu;               /* Of guests' IP packets that fit; 0: all. */
 };
 
-/* Opaque; fits two cache lines, that of VXLAN over IPv4 one. */
+/* Private, but for the first two. */
 struct outer_header {
     uint32_t out_port;
     uint16_t mtu;
@@ -48,7 +49,8 @@ struct outer_header {
     bool is_ipv6;
     bool udp_csum;
     uint8_t tos;
-    ovs_be16 ip_csum;           /* Partial: without length and TOS. */
+    uint32_t ip_sum;            /* IPv4: of all that is the same in every
+                                 * packet, for csum_add16(). */
     uint8_t bytes[OUTER_MAX_LEN];
 };
 
@@ -56,7 +58,8 @@ struct outer_header {
 bool outer_header_init(struct outer_header *, const struct outer_params *);
 
 /* Puts the header around 'packet', for subnet 'vsid'.  'hash' is that of the
- * packet's flow.  The packet has the room; see hnv_encap_execute(). */
+ * packet's flow.  The packet's offsets are those of the outer headers then;
+ * its metadata are the caller's.  Allocates if the packet lacks headroom. */
 void outer_push(struct dp_packet *packet, const struct outer_header *,
                 uint32_t vsid, uint32_t hash);
 

@@ -115,7 +115,7 @@ read_slot(const struct space_set *set, const struct space_segment *segment,
         slot->middle[j - 1] = space_word_read(&words[j],
                                               memory_order_relaxed);
     }
-    slot->last = space_word_read(&words[n_words - 1], memory_order_relaxed);
+    slot->last = space_word_read(&words[n_words - 1], memory_order_acquire);
     return true;
 }
 

@@ -197,7 +197,8 @@ space_word_read(const space_word *word, memory_order order)
 }
 
 /* The first word has been read, with acquire semantics, and fits.  Reads the
- * others. */
+ * others; the last one may be newer than the first, and so may be what it
+ * leads to. */
 static inline bool
 space_slot_read__(const struct space_layout *layout, const space_word *words,
                   const struct space_slot *key, struct space_slot *ret_slot)
@@ -212,7 +213,7 @@ space_slot_read__(const struct space_layout *layout, const space_word *words,
         }
     }
     ret_slot->last = space_word_read(&words[layout->n_words - 1],
-                                     memory_order_relaxed);
+                                     memory_order_acquire);
     return !((ret_slot->last ^ key->last) & layout->key_last);
 }
 

@@ -72,6 +72,12 @@ AC_DEFUN([HNV_CHECK_SANITIZERS], [
   AS_IF([test -n "$SANITIZE_CFLAGS"],
     [SANITIZE_CFLAGS="$SANITIZE_CFLAGS -fno-omit-frame-pointer"])
   AC_SUBST([SANITIZE_CFLAGS])
+
+  dnl See tests/unit/tsan-rcu.h.
+  AS_CASE([$enable_sanitizers],
+    [*thread*], [RCU_WRAP_LDFLAGS=-Wl,--wrap=ovsrcu_postpone__],
+    [RCU_WRAP_LDFLAGS=])
+  AC_SUBST([RCU_WRAP_LDFLAGS])
 ])
 
 # HNV_CHECK_WARNINGS

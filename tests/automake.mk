@@ -23,10 +23,17 @@ UNIT_TESTS = \
 # They are linked with LDADD, the default for programs that do not say.
 LDADD = $(HNV_LIBS) $(CHECK_LIBS)
 tests_unit_test_space_table_LDADD = datapath-ext/libhnvdp.la $(LDADD)
+tests_unit_test_space_table_LDFLAGS = $(AM_LDFLAGS) $(RCU_WRAP_LDFLAGS)
+
+# The datapath's actions, told by a script what to do.
+check_PROGRAMS += tests/unit/act-on-packets
+tests_unit_act_on_packets_LDADD = datapath-ext/libhnvdp.la $(LDADD)
+TESTS += tests/check-actions
+EXTRA_DIST += tests/check-actions
 
 # Those with several threads, for ThreadSanitizer (--enable-sanitizers=thread).
 THREADED_TESTS = tests/unit/test-space-table
-check-threads: $(THREADED_TESTS)
+check-threads: all $(THREADED_TESTS)
 	@for test in $(THREADED_TESTS); do \
 	    CK_FORK=no \
 	    TSAN_OPTIONS='suppressions=$(abs_top_srcdir)/tests/tsan.supp' \
@@ -38,7 +45,10 @@ if HAVE_CHECK
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
-EXTRA_DIST += tests/unit/policy-feed.h tests/unit/unit.h
+EXTRA_DIST += \
+	tests/unit/policy-feed.h \
+	tests/unit/tsan-rcu.h \
+	tests/unit/unit.h
 
 # Scenarios: a folder each, with about.txt to say what must hold.
 SCENARIOS = \
@@ -118,6 +128,8 @@ AM_TESTS_ENVIRONMENT = \
 	export HNV_COMPILE_HEADER; \
 	HNV_COMPILE='$(abs_top_builddir)/utilities/hnv-compile'; \
 	export HNV_COMPILE; \
+	HNV_ACT_ON='$(abs_top_builddir)/tests/unit/act-on-packets'; \
+	export HNV_ACT_ON; \
 	CK_FORK=no; export CK_FORK;
 EXTRA_DIST += \
 	tests/check-headers \

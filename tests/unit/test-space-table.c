@@ -10,10 +10,10 @@
 #include "datapath-ext/space-locators.h"
 #include "hash.h"
 #include "ovs-atomic.h"
-#include "ovs-rcu.h"
 #include "ovs-thread.h"
 #include "packets.h"
 #include "random.h"
+#include "tsan-rcu.h"
 #include "unit.h"
 #include "util.h"
 #include "util/addr.h"
@@ -295,7 +295,7 @@ START_TEST(holds_what_a_naive_table_holds)
     for (int i = 0; i < 60000; i++) {
         change_one(st, naive, i / 10000 % 2);
         if (i % 4 == 0) {
-            ovsrcu_quiesce();       /* Sometimes grace periods are long. */
+            rcu_quiesce();       /* Sometimes grace periods are long. */
         }
         if (i % 5000 == 0) {
             check_all(st, naive);
@@ -314,7 +314,7 @@ START_TEST(holds_what_a_naive_table_holds)
 
     free(naive);
     space_table_destroy(st);
-    ovsrcu_quiesce();
+    rcu_quiesce();
 }
 END_TEST
 
@@ -517,7 +517,7 @@ reader(void *aux)
         if (!(x & 0x30)) {
             hold_answers(shared->st, a);
         }
-        ovsrcu_quiesce();
+        rcu_quiesce();
         atomic_read_relaxed(&shared->stop, &stop);
     }
 
@@ -552,7 +552,7 @@ dumper(void *aux)
 
         memset(&seen, 0, sizeof seen);
         while (space_table_dump(shared->st, &cursor, see, &seen)) {
-            ovsrcu_quiesce();
+            rcu_quiesce();
         }
         for (uint32_t n = 0; n < N_SHARED; n++) {
             if (is_permanent(n) && seen.times[n] != 1) {
@@ -646,7 +646,7 @@ START_TEST(readers_see_one_state_or_the_next)
             set_header(shared, n);
         }
         if (i % 16 == 0) {
-            ovsrcu_quiesce();
+            rcu_quiesce();
         }
     }
 
