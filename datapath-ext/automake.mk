@@ -11,6 +11,16 @@ datapath_ext_libhnvdp_la_SOURCES = \
 	datapath-ext/actions-private.h \
 	datapath-ext/actions.c \
 	datapath-ext/actions.h \
+	datapath-ext/dp-unixctl.c \
+	datapath-ext/dp.c \
+	datapath-ext/dp.h \
+	datapath-ext/messages-print.c \
+	datapath-ext/messages.c \
+	datapath-ext/messages.h \
+	datapath-ext/odp.c \
+	datapath-ext/odp.h \
+	datapath-ext/ofpact.c \
+	datapath-ext/ofpact.h \
 	datapath-ext/outer.c \
 	datapath-ext/outer.h \
 	datapath-ext/space-code.c \
@@ -24,4 +34,19 @@ datapath_ext_libhnvdp_la_SOURCES = \
 	datapath-ext/space-set.h \
 	datapath-ext/space-table-private.h \
 	datapath-ext/space-table.c \
-	datapath-ext/space-table.h
+	datapath-ext/space-table.h \
+	datapath-ext/text.c \
+	datapath-ext/text.h \
+	datapath-ext/wire.h
+
+# What only Open vSwitch's own build can compile, and what puts it there.
+EXTRA_DIST += \
+	datapath-ext/graft/graft \
+	datapath-ext/graft/in-dpif-netdev.inc \
+	datapath-ext/graft/in-ofp-actions.inc \
+	datapath-ext/graft/in-xlate.inc \
+	datapath-ext/graft/openvswitch-3.1.0 \
+	datapath-ext/ofproto-spaces.c \
+	datapath-ext/ofproto-spaces.h
+TESTS += datapath-ext/graft/test-graft
+EXTRA_DIST += datapath-ext/graft/test-graft

@@ -7,6 +7,7 @@ UNIT_TESTS = \
 	tests/unit/test-choose-pa \
 	tests/unit/test-compile \
 	tests/unit/test-db \
+	tests/unit/test-hnv-codec \
 	tests/unit/test-host-view \
 	tests/unit/test-learn \
 	tests/unit/test-learn-table \
@@ -141,12 +142,15 @@ PYTEST = /usr/bin/python3 -B -m pytest -p no:cacheprovider
 PYTEST_FLAGS = -q -n 2 --dist loadfile
 check-system: all
 	HNV_AGENT='$(abs_top_builddir)/agent/hnv-agent' \
+	HNV_OVS_TREE='$(OVS_BUILD)' \
 	$(PYTEST) $(PYTEST_FLAGS) '$(abs_top_srcdir)/tests/system'
 EXTRA_DIST += \
 	tests/system/conftest.py \
+	tests/system/hnv_switch.py \
 	tests/system/ovsdb_peer.py \
 	tests/system/test_bad_input.py \
 	tests/system/test_changes.py \
+	tests/system/test_datapath_ext.py \
 	tests/system/test_forwarding.py \
 	tests/system/test_guards.py \
 	tests/system/test_host.py \
@@ -181,6 +185,11 @@ check-ovsdb-wire: all
 	    --agent=agent/hnv-agent --ovs='$(OVS_BUILD)'
 EXTRA_DIST += tests/ovsdb-wire
 
+# Open vSwitch's own tests of a switch, with the extension and without.
+check-ovs: all
+	$(SHELL) '$(top_srcdir)/tests/check-ovs' '$(OVS_BUILD)' '$(OVS_SOURCE)'
+EXTRA_DIST += tests/check-ovs
+
 # Figures; root.  HNV_BENCH_SIZES chooses how many mappings.
 bench: all
 	HNV_AGENT='$(abs_top_builddir)/agent/hnv-agent' \
@@ -189,4 +198,4 @@ bench: all
 	/usr/bin/python3 -B '$(abs_top_srcdir)/tests/bench/move.py'
 EXTRA_DIST += tests/bench/mappings.py tests/bench/move.py
 
-.PHONY: bench check-ovsdb-wire check-system check-threads
+.PHONY: bench check-ovs check-ovsdb-wire check-system check-threads
