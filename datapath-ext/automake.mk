@@ -22,6 +22,7 @@ datapath_ext_libhnvdp_la_SOURCES = \
 	datapath-ext/space-locators.h \
 	datapath-ext/space-set.c \
 	datapath-ext/space-set.h \
+	datapath-ext/space-slot.h \
 	datapath-ext/space-table-private.h \
 	datapath-ext/space-table.c \
 	datapath-ext/space-table.h

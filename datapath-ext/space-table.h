@@ -40,6 +40,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "datapath-ext/space-slot.h"
 #include "model/space.h"
 #include "openvswitch/types.h"
 
@@ -86,7 +87,7 @@ bool space_table_get(const struct space_table *, const struct space_key *,
 
 /* A question. */
 struct space_query {
-    uint64_t words[4];          /* The key as it stands in a slot. */
+    struct space_slot slot;     /* The key. */
     uint32_t set;               /* Which table. */
 };
 

@@ -182,7 +182,11 @@ check-ovsdb-wire: all
 EXTRA_DIST += tests/ovsdb-wire
 
 # Figures; root.  HNV_BENCH_SIZES chooses how many mappings.
-bench: all
+EXTRA_PROGRAMS = tests/bench/space-table
+tests_bench_space_table_LDADD = datapath-ext/libhnvdp.la $(HNV_LIBS)
+CLEANFILES += $(EXTRA_PROGRAMS)
+bench: all tests/bench/space-table
+	tests/bench/space-table
 	HNV_AGENT='$(abs_top_builddir)/agent/hnv-agent' \
 	/usr/bin/python3 -B '$(abs_top_srcdir)/tests/bench/mappings.py'
 	HNV_AGENT='$(abs_top_builddir)/agent/hnv-agent' \
