@@ -4,6 +4,7 @@
 # tests, and so that it is checked with our warnings.
 noinst_LTLIBRARIES += datapath-ext/libhnvdp.la
 datapath_ext_libhnvdp_la_SOURCES = \
+	datapath-ext/action-admit.c \
 	datapath-ext/action-arp.c \
 	datapath-ext/action-encap.c \
 	datapath-ext/action-nd.c \
