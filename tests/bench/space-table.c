@@ -478,15 +478,6 @@ allocated(void)
     return info.uordblks + info.hblkhd;
 }
 
-/* Until what was freed is freed indeed. */
-static void
-settle(void)
-{
-    for (int i = 0; i < 5; i++) {
-        ovsrcu_synchronize();
-    }
-}
-
 static void
 bench(uint32_t n)
 {
@@ -496,7 +487,7 @@ bench(uint32_t n)
     cmap_init(&t.by_ca);
     cmap_init(&t.by_mac);
     double cmap_puts = measure_writing(&t, fill_cmap, ask_cmap, true);
-    settle();
+    ovsrcu_barrier();
     double cmap_bytes = (allocated() - before) / (double) n;
     double cmap_batch = measure_asking(&t, ask_cmap, SPACE_BATCH_MAX);
     double cmap_single = measure_asking(&t, ask_cmap, 1);
@@ -504,7 +495,7 @@ bench(uint32_t n)
     before = allocated();
     t.st = space_table_create();
     double puts = measure_writing(&t, fill_space, ask_space, true);
-    settle();
+    ovsrcu_barrier();
     double bytes = (allocated() - before) / (double) n;
     double batch = measure_asking(&t, ask_space, SPACE_BATCH_MAX);
     double single = measure_asking(&t, ask_space, 1);
@@ -519,7 +510,7 @@ bench(uint32_t n)
 
     /* The cmap's nodes stay: the program ends soon. */
     space_table_destroy(t.st);
-    settle();
+    ovsrcu_barrier();
 }
 
 int
