@@ -10,6 +10,7 @@
 #include "compile/pipeline.h"
 #include "db/db.h"
 #include "drop-counters.h"
+#include "host/groups.h"
 #include "host/host.h"
 #include "host/pa-watch.h"
 #include "lockfile.h"
@@ -58,6 +59,7 @@ struct agent {
     struct overlay *overlay;    /* The policy's space, and what is learned. */
     struct switch_link *link;
     struct learning *learning;
+    struct groups *groups;
 
     unsigned int host_seqno;    /* Of the view last compiled. */
     bool compiled;              /* At least once. */
@@ -164,6 +166,7 @@ agent_create(const struct options *options)
     agent->learning = learning_create(agent->policy, agent->overlay,
                                       agent->link, agent->db);
     switch_set_punt_cb(agent->link, agent_take_punt, agent);
+    agent->groups = groups_create();
     diag_set_init(&agent->compile_diags);
     sset_init(&agent->remotes);
     return agent;
@@ -176,6 +179,7 @@ agent_destroy(struct agent *agent)
         learning_destroy(agent->learning);
         overlay_destroy(agent->overlay);
         switch_destroy(agent->link);
+        groups_destroy(agent->groups);
         db_server_destroy(agent->db);
         policy_destroy(agent->policy);
         host_destroy(agent->host);
@@ -304,6 +308,7 @@ agent_run(struct agent *agent)
         agent->settled = false;
         switch_run(agent->link);
     }
+    groups_run(agent->groups);
     db_server_flush(agent->db);
 }
 
@@ -327,6 +332,7 @@ agent_wait(struct agent *agent)
     if (agent->settled) {
         router_adverts_wait(&agent->router_adverts);
     }
+    groups_wait(agent->groups);
     switch_wait(agent->link);
 }
 
@@ -520,6 +526,9 @@ agent_compile(struct agent *agent)
         db_server_set_port_status(agent->db, &bound->port->row, &status);
         smap_destroy(&status);
     }
+    groups_set(agent->groups, compiled->groups, compiled->n_groups,
+               policy_rules(agent->policy)->pas,
+               policy_rules(agent->policy)->n_pas);
     agent_update_diags(agent, &compiled->diags);
     learning_adopt(agent->learning, policy_rules(agent->policy), compiled,
                    host_get_view(agent->host)->vxlan,

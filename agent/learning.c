@@ -101,8 +101,10 @@ send_frame(const struct learner_frame *frame, void *l_)
         break;
     case LEARN_AS_GUEST:
         in_port = frame->ofport;
-        actions = xasprintf("set_field:%#x/%#x->metadata,resubmit(,%d)",
-                            METADATA_SEEN, METADATA_SEEN, TABLE_ADMIT);
+        actions = xasprintf("set_field:%#"PRIx32"/%#x->metadata,"
+                            "resubmit(,%d)",
+                            METADATA_SEEN | pipeline_tag(frame->vlan),
+                            METADATA_SEEN | METADATA_TAG, TABLE_ADMIT);
         break;
     case LEARN_TO_SUBNET:
         actions = xasprintf("set_field:%#"PRIx32"->"REG_VSID","
@@ -179,19 +181,20 @@ learning_adopt(struct learning *l, const struct rules *rules,
                const struct compiled *compiled, ofp_port_t vxlan,
                ofp_port_t nvgre)
 {
-    struct learner_port *ports = xcalloc(MAX(compiled->n_ports, 1),
+    struct learner_port *ports = xcalloc(MAX(compiled->n_vlans, 1),
                                          sizeof *ports);
     bool first = !l->rules;
     size_t n = 0;
 
-    for (size_t i = 0; i < compiled->n_ports; i++) {
-        const struct bound_port *bound = &compiled->ports[i];
+    for (size_t i = 0; i < compiled->n_vlans; i++) {
+        const struct port_vlan *vlan = &compiled->vlans[i];
 
-        if (bound->subnet && bound->subnet->learning.enabled) {
+        if (vlan->subnet->learning.enabled) {
             ports[n++] = (struct learner_port) {
-                .vsid = bound->subnet->vsid,
-                .mac = bound->iface->mac,
-                .ofport = bound->iface->ofport,
+                .vsid = vlan->subnet->vsid,
+                .mac = vlan->bound->iface->mac,
+                .ofport = vlan->bound->iface->ofport,
+                .vlan = vlan->vlan,
             };
         }
     }

@@ -54,22 +54,43 @@ tell_guests(const struct rules *rules, const struct rules_subnet *subnet,
     }
 }
 
+/* What tell_all() has come through. */
+struct telling {
+    const struct rules *rules;
+    struct switch_link *link;
+    bool *told;                 /* By number of subnet. */
+};
+
+static void
+tell_once(struct telling *telling, uint32_t vsid)
+{
+    const struct rules *rules = telling->rules;
+    const struct rules_subnet *subnet = rules_find_subnet(rules, vsid);
+
+    if (subnet && !telling->told[subnet - rules->subnets]) {
+        telling->told[subnet - rules->subnets] = true;
+        tell_guests(rules, subnet, telling->link);
+    }
+}
+
 /* Only of subnets that have ports: the policy may have many more. */
 static void
 tell_all(const struct rules *rules, struct switch_link *link)
 {
-    bool *told = xcalloc(MAX(rules->n_subnets, 1), sizeof *told);
+    struct telling telling = {
+        .rules = rules, .link = link,
+        .told = xcalloc(MAX(rules->n_subnets, 1), sizeof *telling.told),
+    };
 
     for (size_t i = 0; i < rules->n_ports; i++) {
-        const struct rules_subnet *subnet
-            = rules_find_subnet(rules, rules->ports[i].vsid);
+        const struct rules_port *port = &rules->ports[i];
 
-        if (subnet && !told[subnet - rules->subnets]) {
-            told[subnet - rules->subnets] = true;
-            tell_guests(rules, subnet, link);
+        tell_once(&telling, port->vsid);
+        for (size_t j = 0; j < port->n_trunks; j++) {
+            tell_once(&telling, port->trunks[j].vsid);
         }
     }
-    free(told);
+    free(telling.told);
 }
 
 void

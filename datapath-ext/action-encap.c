@@ -135,9 +135,22 @@ find_owners(const struct batch *b, size_t n)
             const struct space_locator *l = space_locators_get(
                 b->locators, b->answers[i].locator);
 
-            if (l->encap == SPACE_BALANCED) {
+            if (OVS_UNLIKELY(l->encap == SPACE_BALANCED)) {
                 b->results[i] = find_owner(b, i, &l->pa);
+            } else {
+                space_locators_prefetch_header(b->locators,
+                                               b->answers[i].locator);
             }
+        }
+    }
+}
+
+static void
+ask_for_locators(const struct batch *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (is_live(b, i)) {
+            space_locators_prefetch(b->locators, b->answers[i].locator);
         }
     }
 }
@@ -174,17 +187,9 @@ find_ports(const struct batch *b, size_t n)
 static void
 push_headers(const struct batch *b, size_t n)
 {
-    const struct outer_header *headers[SPACE_BATCH_MAX];
-
     for (size_t i = 0; i < n; i++) {
         if (is_live(b, i) && !is_local(b, i)) {
-            headers[i] = find_header(b, i);
-            OVS_PREFETCH(headers[i]);
-        }
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (is_live(b, i) && !is_local(b, i)) {
-            b->results[i] = push(b, i, headers[i]);
+            b->results[i] = push(b, i, find_header(b, i));
         }
     }
 }
@@ -200,9 +205,12 @@ hnv_encap_execute(const struct space_table *st,
         .packets = packets, .results = results, .answers = answers,
     };
 
-    if (!(action->flags & HNV_LOCAL_ONLY)) {
-        find_owners(&b, n);
+    if (action->flags & HNV_LOCAL_ONLY) {
+        find_ports(&b, n);
+        return;
     }
+    ask_for_locators(&b, n);
+    find_owners(&b, n);
     find_ports(&b, n);
     push_headers(&b, n);
 }

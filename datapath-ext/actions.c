@@ -16,6 +16,8 @@ static const char *const reason_names[N_HNV_REASONS] = {
     [HNV_REASON_NO_HEADER] = "no-header",
     [HNV_REASON_NOT_PLAIN] = "not-plain",
     [HNV_REASON_OWN] = "own",
+    [HNV_REASON_UNKNOWN_PEER] = "unknown-peer",
+    [HNV_REASON_CLAIMS_LOCAL] = "claims-local",
     [HNV_REASON_LOOP] = "loop",
     [HNV_REASON_OFFLOAD] = "offload",
 };

@@ -9,6 +9,7 @@
  * destination is looked up, per packet, so that one megaflow serves all
  * destinations.
  *
+ *     hnv_admit    may another host send this, as from whom it says it is
  *     hnv_arp      a question about an address becomes its answer
  *     hnv_route    the router's part; leaves where the packet goes
  *     hnv_switch   the same for packets that stay in their subnet: by MAC
@@ -57,6 +58,9 @@ enum hnv_reason {
 
     /* HNV_DROP */
     HNV_REASON_OWN,             /* Asks for an address of its own. */
+    HNV_REASON_UNKNOWN_PEER,    /* From a PA that the network does not know. */
+    HNV_REASON_CLAIMS_LOCAL,    /* From a tunnel, with a local guest's
+                                 * address. */
     HNV_REASON_LOOP,            /* Shares that lead to shares. */
     HNV_REASON_OFFLOAD,         /* Its checksums or segments were left to a
                                  * network card, which no tunnel can do. */
@@ -77,6 +81,16 @@ enum hnv_flags {
     HNV_ROUTER = 1 << 1,        /* hnv_arp: the answer is the router (ND). */
     HNV_LOCAL_ONLY = 1 << 2,    /* hnv_encap: from a tunnel, so into none; asks
                                  * for no answers. */
+    HNV_FORWARDED = 1 << 3,     /* hnv_admit: guests forward packets of others,
+                                 * so whose IP address it is says nothing. */
+};
+
+struct hnv_admit {
+    uint32_t vsid;              /* The packet's subnet, */
+    uint32_t domain;            /* that subnet's routing domain, */
+    uint32_t source_vsid;       /* and the subnet that the source address is
+                                 * of; 0 if of none. */
+    uint32_t flags;
 };
 
 struct hnv_arp {
@@ -106,6 +120,12 @@ struct hnv_encap {
 
 /* All take at most SPACE_BATCH_MAX packets, Ethernet, parsed as by
  * flow_extract(): with their offsets set. */
+
+/* Packets with the metadata of the tunnel that they came from.  Who may send
+ * what is told in agent/compile/compile-peers.c; routing domain 0 has the PAs
+ * of all.  Only looks. */
+void hnv_admit_execute(const struct space_table *, const struct hnv_admit *,
+                       struct dp_packet **, size_t n, struct hnv_result *);
 
 /* An ARP request or neighbour solicitation, whatever address it is about.
  * HNV_DONE: it is the answer, and is to go back where it came from. */

@@ -4,6 +4,7 @@
 # tests, and so that it is checked with our warnings.
 noinst_LTLIBRARIES += datapath-ext/libhnvdp.la
 datapath_ext_libhnvdp_la_SOURCES = \
+	datapath-ext/action-admit.c \
 	datapath-ext/action-arp.c \
 	datapath-ext/action-encap.c \
 	datapath-ext/action-nd.c \
@@ -32,6 +33,7 @@ datapath_ext_libhnvdp_la_SOURCES = \
 	datapath-ext/space-locators.h \
 	datapath-ext/space-set.c \
 	datapath-ext/space-set.h \
+	datapath-ext/space-slot.h \
 	datapath-ext/space-table-private.h \
 	datapath-ext/space-table.c \
 	datapath-ext/space-table.h \

@@ -11,51 +11,48 @@ is_ipv4(const struct in6_addr *addr)
     return IN6_IS_ADDR_V4MAPPED(addr);
 }
 
-struct space_code
-space_encode_key(const struct space_key *key)
+enum space_set_id
+space_encode_key(struct space_slot *slot, const struct space_key *key)
 {
     switch (key->kind) {
     case SPACE_BY_CA:
         if (is_ipv4(&key->ca)) {
-            return space_code_ipv4(SPACE_SET_CA4, key->vsid,
-                                   in6_addr_get_mapped_ipv4(&key->ca));
+            space_code_ipv4(slot, key->vsid,
+                            in6_addr_get_mapped_ipv4(&key->ca));
+            return SPACE_SET_CA4;
         }
         break;
     case SPACE_PEER:
         if (is_ipv4(&key->pa)) {
-            return space_code_ipv4(SPACE_SET_PEER4, key->vsid,
-                                   in6_addr_get_mapped_ipv4(&key->pa));
+            space_code_ipv4(slot, key->vsid,
+                            in6_addr_get_mapped_ipv4(&key->pa));
+            return SPACE_SET_PEER4;
         }
         break;
     case SPACE_BY_MAC:
-        return space_code_mac(SPACE_SET_MAC, key->vsid, key->mac);
+        space_code_mac(slot, key->vsid, key->mac);
+        return SPACE_SET_MAC;
     case SPACE_BY_SHARE:
     case SPACE_BY_OWNER:
         break;
     }
-    return space_code_other(key->kind, key->vsid, &key->ca, key->share);
+    space_code_other(slot, key->kind, key->vsid, &key->ca, key->share);
+    return SPACE_SET_OTHERS;
 }
 
-struct space_code
-space_encode_port(uint32_t vsid, struct eth_addr mac, uint32_t port)
+enum space_set_id
+space_encode(struct space_slot *slot, const struct space_entry *e,
+             uint32_t locator)
 {
-    struct space_code code = space_code_mac(SPACE_SET_PORT, vsid, mac);
-
-    code.slot.last |= port;
-    return code;
-}
-
-void
-space_encode_value(struct space_code *code, const struct space_entry *e,
-                   uint32_t locator)
-{
+    enum space_set_id set = space_encode_key(slot, &e->key);
     uint64_t mac = eth_addr_to_uint64(e->mac);
 
-    if (e->key.kind != SPACE_BY_MAC) {
-        code->slot.first |= mac & ((1 << SPACE_CODE_MAC_LOW) - 1);
-        code->slot.last |= mac >> SPACE_CODE_MAC_LOW << 23;
+    if (set != SPACE_SET_MAC) {
+        slot->first |= mac & ((1 << SPACE_CODE_MAC_LOW) - 1);
+        slot->last |= mac >> SPACE_CODE_MAC_LOW << 23;
     }
-    code->slot.last |= (uint64_t) e->learned << 22 | locator;
+    slot->last |= (uint64_t) e->learned << 22 | locator;
+    return set;
 }
 
 static void

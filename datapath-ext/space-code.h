@@ -17,6 +17,7 @@
  *
  * The words between, of the others, are the address. */
 
+#include <string.h>
 #include "datapath-ext/space-set.h"
 #include "datapath-ext/space-table.h"
 #include "packets.h"
@@ -47,61 +48,47 @@ static const struct space_layout space_layouts[N_SPACE_SETS] = {
     [SPACE_SET_OTHERS] = { 4, UINT64_MAX << SPACE_CODE_MAC_LOW, 0 },
 };
 
-struct space_code {
-    enum space_set_id set;
-    struct space_slot slot;
-};
-
 static inline uint64_t
 space_code_subnet(uint32_t vsid)
 {
     return SPACE_SET_VALID | (uint64_t) vsid << 39;
 }
 
-static inline struct space_code
-space_code_mac(enum space_set_id set, uint32_t vsid, struct eth_addr mac)
+/* Each of these makes a key, with a value of zero, word by word in place: to
+ * copy what was just written piecemeal makes processors wait. */
+
+static inline void
+space_code_mac(struct space_slot *slot, uint32_t vsid, struct eth_addr mac)
 {
     uint64_t mac64 = eth_addr_to_uint64(mac);
 
-    return (struct space_code) {
-        .set = set,
-        .slot.first = space_code_subnet(vsid) | mac64 >> SPACE_CODE_KEY_LOW,
-        .slot.last = mac64 << (64 - SPACE_CODE_KEY_LOW),
-    };
+    slot->first = space_code_subnet(vsid) | mac64 >> SPACE_CODE_KEY_LOW;
+    slot->last = mac64 << (64 - SPACE_CODE_KEY_LOW);
 }
 
-static inline struct space_code
-space_code_ipv4(enum space_set_id set, uint32_t vsid, ovs_be32 addr)
+static inline void
+space_code_ipv4(struct space_slot *slot, uint32_t vsid, ovs_be32 addr)
 {
-    return (struct space_code) {
-        .set = set,
-        .slot.first = (space_code_subnet(vsid)
-                       | (uint64_t) ntohl(addr) << SPACE_CODE_MAC_LOW),
-    };
+    slot->first = (space_code_subnet(vsid)
+                   | (uint64_t) ntohl(addr) << SPACE_CODE_MAC_LOW);
+    slot->last = 0;
 }
 
-static inline struct space_code
-space_code_other(enum space_kind kind, uint32_t vsid,
-                 const struct in6_addr *addr, uint32_t share)
+static inline void
+space_code_other(struct space_slot *slot, enum space_kind kind,
+                 uint32_t vsid, const struct in6_addr *addr, uint32_t share)
 {
-    struct space_code code = {
-        .set = SPACE_SET_OTHERS,
-        .slot.first = (space_code_subnet(vsid) | (uint64_t) kind << 36
-                       | (uint64_t) share << 29),
-    };
-
-    memcpy(code.slot.middle, addr, sizeof *addr);
-    return code;
+    slot->first = (space_code_subnet(vsid) | (uint64_t) kind << 36
+                   | (uint64_t) share << 29);
+    memcpy(slot->middle, addr, sizeof *addr);
+    slot->last = 0;
 }
 
-/* The key, with a value of zero. */
-struct space_code space_encode_key(const struct space_key *);
-struct space_code space_encode_port(uint32_t vsid, struct eth_addr,
-                                    uint32_t port);
-
-/* Adds the value. */
-void space_encode_value(struct space_code *, const struct space_entry *,
-                        uint32_t locator);
+/* All of an entry, or its key alone.  Both return which set it is in. */
+enum space_set_id space_encode_key(struct space_slot *,
+                                   const struct space_key *);
+enum space_set_id space_encode(struct space_slot *,
+                               const struct space_entry *, uint32_t locator);
 
 /* All but 'where' and 'cookie'. */
 struct space_entry space_decode(enum space_set_id, const struct space_slot *);

@@ -9,21 +9,11 @@
 
 /* What readers ask. */
 
-static void
-set_query(struct space_query *q, const struct space_code *code)
-{
-    BUILD_ASSERT_DECL(sizeof q->words == sizeof code->slot);
-
-    memcpy(q->words, &code->slot, sizeof q->words);
-    q->set = code->set;
-}
-
 void
 space_query_ca4(struct space_query *q, uint32_t vsid, ovs_be32 ca)
 {
-    const struct space_code code = space_code_ipv4(SPACE_SET_CA4, vsid, ca);
-
-    set_query(q, &code);
+    space_code_ipv4(&q->slot, vsid, ca);
+    q->set = SPACE_SET_CA4;
 }
 
 void
@@ -33,10 +23,8 @@ space_query_ca6(struct space_query *q, uint32_t vsid,
     if (IN6_IS_ADDR_V4MAPPED(ca)) {
         space_query_ca4(q, vsid, in6_addr_get_mapped_ipv4(ca));
     } else {
-        const struct space_code code = space_code_other(SPACE_BY_CA, vsid,
-                                                        ca, 0);
-
-        set_query(q, &code);
+        space_code_other(&q->slot, SPACE_BY_CA, vsid, ca, 0);
+        q->set = SPACE_SET_OTHERS;
     }
 }
 
@@ -44,49 +32,39 @@ void
 space_query_share(struct space_query *q, uint32_t vsid,
                   const struct in6_addr *ca, uint32_t share)
 {
-    const struct space_code code = space_code_other(SPACE_BY_SHARE, vsid, ca,
-                                                    share);
-
-    set_query(q, &code);
+    space_code_other(&q->slot, SPACE_BY_SHARE, vsid, ca, share);
+    q->set = SPACE_SET_OTHERS;
 }
 
 void
 space_query_mac(struct space_query *q, uint32_t vsid, struct eth_addr mac)
 {
-    const struct space_code code = space_code_mac(SPACE_SET_MAC, vsid, mac);
-
-    set_query(q, &code);
+    space_code_mac(&q->slot, vsid, mac);
+    q->set = SPACE_SET_MAC;
 }
 
 void
 space_query_port(struct space_query *q, uint32_t vsid, struct eth_addr mac)
 {
-    const struct space_code code = space_code_mac(SPACE_SET_PORT, vsid, mac);
-
-    set_query(q, &code);
+    space_code_mac(&q->slot, vsid, mac);
+    q->set = SPACE_SET_PORT;
 }
 
 void
 space_query_peer(struct space_query *q, uint32_t domain,
                  const struct in6_addr *pa)
 {
-    const struct space_code code = (
-        IN6_IS_ADDR_V4MAPPED(pa)
-        ? space_code_ipv4(SPACE_SET_PEER4, domain,
-                          in6_addr_get_mapped_ipv4(pa))
-        : space_code_other(SPACE_PEER, domain, pa, 0));
-
-    set_query(q, &code);
+    if (IN6_IS_ADDR_V4MAPPED(pa)) {
+        space_code_ipv4(&q->slot, domain, in6_addr_get_mapped_ipv4(pa));
+        q->set = SPACE_SET_PEER4;
+    } else {
+        space_code_other(&q->slot, SPACE_PEER, domain, pa, 0);
+        q->set = SPACE_SET_OTHERS;
+    }
 }
 
 /* All first buckets are asked for before the first one is read, so that the
  * memory's answers overlap. */
-
-static const struct space_slot *
-slot_of(const struct space_query *q)
-{
-    return (const struct space_slot *) q->words;
-}
 
 /* Makes a version of 'FUNCTION' for each layout. */
 #define WITH_LAYOUT(SET, FUNCTION, ...)                                     \
@@ -100,7 +78,7 @@ static inline struct space_probe
 begin(const struct space_set *set, const struct space_query *q,
       const struct space_layout *layout)
 {
-    struct space_probe probe = space_set_probe(set, layout, slot_of(q));
+    struct space_probe probe = space_set_probe(set, layout, &q->slot);
 
     space_set_prefetch(&probe, layout);
     return probe;
@@ -110,7 +88,7 @@ static inline bool
 finish(struct space_probe probe, const struct space_query *q,
        struct space_slot *slot, const struct space_layout *layout)
 {
-    return space_set_find(probe, layout, slot_of(q), slot) != NULL;
+    return space_set_find(probe, layout, &q->slot, slot) != NULL;
 }
 
 static inline void

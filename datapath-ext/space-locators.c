@@ -110,6 +110,23 @@ space_locators_get_header(const struct space_locators *ls, uint32_t locator,
     return NULL;
 }
 
+void
+space_locators_prefetch(const struct space_locators *ls, uint32_t locator)
+{
+    OVS_PREFETCH(get_locator(ls, locator));
+}
+
+void
+space_locators_prefetch_header(const struct space_locators *ls,
+                               uint32_t locator)
+{
+    const char *p = (const char *) ovsrcu_get(
+        struct prepared *, &get_locator(ls, locator)->prepared);
+
+    OVS_PREFETCH(p);
+    OVS_PREFETCH(p + CACHE_LINE_SIZE);
+}
+
 /* Headers. */
 
 /* Takes away what 'link' leads to.  Readers that are there find their way

@@ -46,6 +46,12 @@ const struct outer_header *
 space_locators_get_header(const struct space_locators *, uint32_t locator,
                           uint16_t local_pa);
 
+/* Asks for the memory that space_locators_get() leads to; and, when that has
+ * come, for that of the first header.  For batches. */
+void space_locators_prefetch(const struct space_locators *, uint32_t locator);
+void space_locators_prefetch_header(const struct space_locators *,
+                                    uint32_t locator);
+
 /* Sets a copy of 'header', or takes the header away if that is NULL.  False if
  * 'locator' no longer leads to 'where': then nothing is done. */
 bool space_locators_set_header(struct space_locators *, uint32_t locator,

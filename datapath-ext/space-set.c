@@ -8,7 +8,7 @@
 
 /* A segment is made for twice as many slots as it has entries, and made anew
  * before more than three quarters of them are taken: then a probe seldom
- * leaves its first bucket.  If less than a quarter holds an entry, it
+ * leaves its first bucket.  If less than three eighths hold an entry, it
  * shrinks. */
 
 /* Where nothing is yet.  Has room for no entry: see has_room(). */
@@ -293,7 +293,7 @@ space_set_remove(struct space_set *set, const struct space_slot *slot,
     fill->n_entries--;
     set->n_entries--;
     if (f.segment->n_buckets > 1
-        && fill->n_entries * 4 < n_slots(f.segment)) {
+        && fill->n_entries * 8 < n_slots(f.segment) * 3) {
         copy_segment(set, f.segment_no, SIZE_MAX, NULL, 0);
     }
     *ret_old = f.slot;

@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "datapath-ext/space-slot.h"
 #include "ovs-atomic.h"
 #include "ovs-rcu.h"
 #include "util.h"
@@ -40,13 +41,6 @@ struct space_layout {
     unsigned int n_words;       /* 2 or 4. */
     uint64_t key_first;         /* Bits of the first word that are key, */
     uint64_t key_last;          /* and of the last word: only top 9 bits. */
-};
-
-/* A slot, out of the table.  With two words, only 'first' and 'last'. */
-struct space_slot {
-    uint64_t first;
-    uint64_t middle[2];
-    uint64_t last;
 };
 
 typedef ATOMIC(uint64_t) space_word;

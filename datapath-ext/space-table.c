@@ -61,16 +61,10 @@ is_key_valid(const struct space_key *key)
     return key->vsid <= SPACE_VSID_MAX && key->share < SPACE_N_SHARES;
 }
 
-static struct space_set *
-set_of(struct space_table *st, const struct space_code *code)
-{
-    return &st->sets[code->set];
-}
-
 int
 space_table_put(struct space_table *st, const struct space_entry *e)
 {
-    struct space_slot old;
+    struct space_slot slot, old;
     uint32_t locator;
 
     if (!is_key_valid(&e->key)) {
@@ -82,9 +76,8 @@ space_table_put(struct space_table *st, const struct space_entry *e)
         return error;
     }
 
-    struct space_code code = space_encode_key(&e->key);
-    space_encode_value(&code, e, locator);
-    if (space_set_put(set_of(st, &code), &code.slot, e->cookie, &old)) {
+    struct space_set *set = &st->sets[space_encode(&slot, e, locator)];
+    if (space_set_put(set, &slot, e->cookie, &old)) {
         space_locators_unref(st->locators, space_decode_locator(&old));
     } else {
         st->n_entries[e->key.kind]++;
@@ -96,14 +89,14 @@ space_table_put(struct space_table *st, const struct space_entry *e)
 bool
 space_table_remove(struct space_table *st, const struct space_key *key)
 {
-    struct space_slot old;
+    struct space_slot slot, old;
 
     if (!is_key_valid(key)) {
         return false;
     }
 
-    struct space_code code = space_encode_key(key);
-    if (!space_set_remove(set_of(st, &code), &code.slot, &old)) {
+    struct space_set *set = &st->sets[space_encode_key(&slot, key)];
+    if (!space_set_remove(set, &slot, &old)) {
         return false;
     }
     space_locators_unref(st->locators, space_decode_locator(&old));
@@ -116,14 +109,14 @@ int
 space_table_put_port(struct space_table *st, uint32_t vsid,
                      struct eth_addr mac, uint32_t port)
 {
-    struct space_slot old;
+    struct space_slot slot, old;
 
     if (vsid > SPACE_VSID_MAX) {
         return EINVAL;
     }
-
-    struct space_code code = space_encode_port(vsid, mac, port);
-    space_set_put(set_of(st, &code), &code.slot, 0, &old);
+    space_code_mac(&slot, vsid, mac);
+    slot.last |= port;
+    space_set_put(&st->sets[SPACE_SET_PORT], &slot, 0, &old);
     st->generation++;
     return 0;
 }
@@ -132,14 +125,13 @@ bool
 space_table_remove_port(struct space_table *st, uint32_t vsid,
                         struct eth_addr mac)
 {
-    struct space_slot old;
+    struct space_slot slot, old;
 
     if (vsid > SPACE_VSID_MAX) {
         return false;
     }
-
-    struct space_code code = space_encode_port(vsid, mac, 0);
-    if (!space_set_remove(set_of(st, &code), &code.slot, &old)) {
+    space_code_mac(&slot, vsid, mac);
+    if (!space_set_remove(&st->sets[SPACE_SET_PORT], &slot, &old)) {
         return false;
     }
     st->generation++;
@@ -226,18 +218,18 @@ bool
 space_table_get(const struct space_table *st, const struct space_key *key,
                 struct space_entry *ret_entry)
 {
-    struct space_slot slot;
+    struct space_slot wanted, slot;
     uint64_t cookie;
 
     if (!is_key_valid(key)) {
         return false;
     }
 
-    struct space_code code = space_encode_key(key);
-    if (!space_set_get(&st->sets[code.set], &code.slot, &slot, &cookie)) {
+    enum space_set_id id = space_encode_key(&wanted, key);
+    if (!space_set_get(&st->sets[id], &wanted, &slot, &cookie)) {
         return false;
     }
-    *ret_entry = decode(st, code.set, &slot, cookie);
+    *ret_entry = decode(st, id, &slot, cookie);
     return true;
 }
 

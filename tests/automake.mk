@@ -7,6 +7,7 @@ UNIT_TESTS = \
 	tests/unit/test-choose-pa \
 	tests/unit/test-compile \
 	tests/unit/test-db \
+	tests/unit/test-groups \
 	tests/unit/test-hnv-codec \
 	tests/unit/test-host-view \
 	tests/unit/test-learn \
@@ -59,6 +60,7 @@ SCENARIOS = \
 	tests/scenarios/moved/result.want \
 	tests/scenarios/one-host/result.want \
 	tests/scenarios/overlap/result.want \
+	tests/scenarios/per-vm/result.want \
 	tests/scenarios/routed/result.want \
 	tests/scenarios/router-off/result.want \
 	tests/scenarios/same-addresses/result.want \
@@ -66,6 +68,7 @@ SCENARIOS = \
 	tests/scenarios/set-right/result.want \
 	tests/scenarios/several-cas/result.want \
 	tests/scenarios/static-routes/result.want \
+	tests/scenarios/trunk/result.want \
 	tests/scenarios/two-hosts/result.want
 TESTS += $(SCENARIOS)
 EXTRA_DIST += \
@@ -91,6 +94,9 @@ EXTRA_DIST += \
 	tests/scenarios/overlap/order-matters \
 	tests/scenarios/overlap/policy-1.json \
 	tests/scenarios/overlap/policy-2.json \
+	tests/scenarios/per-vm/about.txt \
+	tests/scenarios/per-vm/host.txt \
+	tests/scenarios/per-vm/policy.json \
 	tests/scenarios/routed/about.txt \
 	tests/scenarios/routed/host.txt \
 	tests/scenarios/routed/policy.json \
@@ -116,6 +122,9 @@ EXTRA_DIST += \
 	tests/scenarios/static-routes/about.txt \
 	tests/scenarios/static-routes/host.txt \
 	tests/scenarios/static-routes/policy.json \
+	tests/scenarios/trunk/about.txt \
+	tests/scenarios/trunk/host.txt \
+	tests/scenarios/trunk/policy.json \
 	tests/scenarios/two-hosts/about.txt \
 	tests/scenarios/two-hosts/host.txt \
 	tests/scenarios/two-hosts/policy.json
@@ -167,14 +176,19 @@ EXTRA_DIST += \
 	tests/system/test_load_balancing.py \
 	tests/system/test_mtu.py \
 	tests/system/test_mobility.py \
+	tests/system/test_packet_walks.py \
 	tests/system/test_ovsdb_clients.py \
 	tests/system/test_ovsdb_kill.py \
 	tests/system/test_punt.py \
 	tests/system/test_provider_addresses.py \
 	tests/system/test_provider_network.py \
+	tests/system/test_replication.py \
 	tests/system/test_restart.py \
 	tests/system/test_routing.py \
 	tests/system/test_router_advert.py \
+	tests/system/test_trunk.py \
+	tests/system/test_trunk_learning.py \
+	tests/system/trunk.py \
 	tests/system/wire.py \
 	tests/system/world.py \
 	tests/system/world_ipv6.py
@@ -191,7 +205,11 @@ check-ovs: all
 EXTRA_DIST += tests/check-ovs
 
 # Figures; root.  HNV_BENCH_SIZES chooses how many mappings.
-bench: all
+EXTRA_PROGRAMS = tests/bench/space-table
+tests_bench_space_table_LDADD = datapath-ext/libhnvdp.la $(HNV_LIBS)
+CLEANFILES += $(EXTRA_PROGRAMS)
+bench: all tests/bench/space-table
+	tests/bench/space-table
 	HNV_AGENT='$(abs_top_builddir)/agent/hnv-agent' \
 	/usr/bin/python3 -B '$(abs_top_srcdir)/tests/bench/mappings.py'
 	HNV_AGENT='$(abs_top_builddir)/agent/hnv-agent' \

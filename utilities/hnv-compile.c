@@ -145,7 +145,8 @@ parse_port(struct host_view *view, char **save, const char *file, int line)
     port->has_mac = mac && addr_mac_parse(mac, &port->mac);
 }
 
-/* Reads a host: lines "vxlan OFPORT", "nvgre OFPORT", "port ...", and comments
+/* Reads a host: lines "vxlan OFPORT", "nvgre OFPORT", "port ...",
+ * "userspace", and comments
  * that begin with "#". */
 static struct host_view *
 read_host_file(const char *file)
@@ -167,6 +168,8 @@ read_host_file(const char *file)
         } else if (!strcmp(word, "nvgre")) {
             view->nvgre = parse_ofport(strtok_r(NULL, " \t\n", &save),
                                        file, line);
+        } else if (!strcmp(word, "userspace")) {
+            view->userspace = true;
         } else if (!strcmp(word, "port")) {
             parse_port(view, &save, file, line);
         } else {
@@ -308,8 +311,9 @@ usage(int status)
     printf("\
 %s: shows what the agent makes of a policy\n\
 usage: %s [--at-once] HOST POLICY...\n\
-HOST describes the host: lines \"vxlan OFPORT\", \"nvgre OFPORT\" and\n\
-\"port IFACE-ID NAME OFPORT MAC\".  Each POLICY is a JSON array of OVSDB\n\
+HOST describes the host: lines \"vxlan OFPORT\", \"nvgre OFPORT\",\n\
+\"port IFACE-ID NAME OFPORT MAC\", and \"userspace\" if the switch forwards\n\
+without the kernel.  Each POLICY is a JSON array of OVSDB\n\
 \"transact\" parameters.  They are taken one after the other, each settled\n\
 before the next; with --at-once, as if all were there from the start.\n",
            program_name, program_name);

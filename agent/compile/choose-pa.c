@@ -76,6 +76,20 @@ choose_pas(const struct rules *rules, const struct host_view *host,
     }
 }
 
+const struct in6_addr *
+choose_working_pa(const struct host_view *host, const struct in6_addr *pas,
+                  size_t n)
+{
+    size_t best = 0;
+
+    for (size_t i = 1; i < n; i++) {
+        if (pa_health(host, &pas[i]) > pa_health(host, &pas[best])) {
+            best = i;
+        }
+    }
+    return &pas[best];
+}
+
 /* Says what is wrong with a PA, if anything is. */
 static void
 diagnose_pa(const struct rules *rules, size_t i, const struct host_pa *pa,

@@ -26,6 +26,11 @@ void choose_pas(const struct rules *, const struct host_view *,
                 const struct rules_port *,
                 const struct in6_addr *ret_pas[N_PA_FAMILIES]);
 
+/* Returns the first of the 'n' PAs of this host at 'pas', at least one, of
+ * which none works better. */
+const struct in6_addr *choose_working_pa(const struct host_view *,
+                                         const struct in6_addr *pas, size_t n);
+
 /* Complains of the PAs that do not work. */
 void diagnose_pas(const struct rules *, const struct host_view *,
                   struct diag_set *);

@@ -22,6 +22,7 @@ static const char *const reason_names[N_DROP_REASONS] = {
     [DROP_TTL] = "ttl",
     [DROP_TO_GATEWAY] = "to-gateway",
     [DROP_BY_ROUTE] = "by-route",
+    [DROP_SECOND_COPY] = "second-copy",
     [DROP_UNKNOWN_MAC] = "unknown-mac",
     [DROP_NOT_HERE] = "not-here",
     [DROP_NO_TUNNEL] = "no-tunnel",

@@ -75,7 +75,7 @@ unknown_routed(struct compile_ctx *cx, const struct rules_subnet *subnet)
              compile_punt(PUNT_SOLICIT));
 }
 
-/* Questions of a guest. */
+/* Questions of a guest, in whichever of its subnets that learn. */
 static void
 questions_of(struct compile_ctx *cx, const struct bound_port *bound)
 {
@@ -94,11 +94,39 @@ questions_of(struct compile_ctx *cx, const struct bound_port *bound)
     plan_add(cx->plan, TABLE_LEARN_ASKER, 50, cookie,
              plan_text("in_port=%"PRIu32, port),
              plan_text("meter:%"PRIu32",resubmit(,%d)", port, TABLE_FLOOD));
-    plan_add(cx->plan, TABLE_UNKNOWN_MAC, 100, cookie,
-             plan_text(REG_VSID"=%#"PRIx32",dl_dst="ETH_ADDR_FMT,
-                       bound->subnet->vsid, ETH_ADDR_ARGS(mac)),
-             plan_text("resubmit(,%d)", TABLE_LOCAL));
     compile_learn_nd_port(cx, bound);
+}
+
+static void
+local_mac(struct compile_ctx *cx, const struct port_vlan *vlan)
+{
+    const struct bound_port *bound = vlan->bound;
+
+    plan_add(cx->plan, TABLE_UNKNOWN_MAC, 100, row_cookie(&bound->port->row),
+             plan_text(REG_VSID"=%#"PRIx32",dl_dst="ETH_ADDR_FMT,
+                       vlan->subnet->vsid, ETH_ADDR_ARGS(bound->iface->mac)),
+             plan_text("resubmit(,%d)", TABLE_LOCAL));
+}
+
+/* Each port once, however many of its subnets learn: they follow each other
+ * in 'vlans'. */
+static void
+ports_that_learn(struct compile_ctx *cx)
+{
+    const struct bound_port *last = NULL;
+
+    for (size_t i = 0; i < cx->n_vlans; i++) {
+        const struct port_vlan *vlan = &cx->vlans[i];
+
+        if (!vlan->subnet->learning.enabled) {
+            continue;
+        }
+        local_mac(cx, vlan);
+        if (vlan->bound != last) {
+            questions_of(cx, vlan->bound);
+            last = vlan->bound;
+        }
+    }
 }
 
 /* What is the same for all guests. */
@@ -143,13 +171,7 @@ compile_learn(struct compile_ctx *cx)
             any = true;
         }
     }
-    for (size_t i = 0; i < cx->n_ports; i++) {
-        const struct bound_port *bound = &cx->ports[i];
-
-        if (bound->subnet && bound->subnet->learning.enabled) {
-            questions_of(cx, bound);
-        }
-    }
+    ports_that_learn(cx);
     if (any) {
         questions(cx);
     }

@@ -44,23 +44,26 @@ measure(struct compile_ctx *cx, const struct in6_addr *pa,
     free(local);
 }
 
-/* The agent gets the packet as its sender's, not as the router's. */
+/* The agent gets the packet as its sender's, not as the router's.  Of what
+ * subnet that is the tag says, for REG_VSID says where it goes. */
 static void
-tell_sender(struct compile_ctx *cx, const struct bound_port *bound,
+tell_sender(struct compile_ctx *cx, const struct port_vlan *vlan,
             bool is_ipv6)
 {
+    const struct bound_port *bound = vlan->bound;
     char *punt = compile_punt(PUNT_TOO_LONG);
     char *first = is_ipv6 ? xstrdup("") : xasprintf("resubmit(,%d),",
                                                     TABLE_ENCAP);
 
     plan_add(cx->plan, TABLE_TOO_LONG, 100, row_cookie(&bound->port->row),
-             plan_text("%s,in_port=%"PRIu32","TOO_LONG,
+             plan_text("%s,in_port=%"PRIu32",metadata=%#"PRIx32"/%#x,"TOO_LONG,
                        is_ipv6 ? "ipv6" : "ip", bound->iface->ofport,
+                       port_vlan_tag(vlan), METADATA_TAG,
                        1u << MTU_TOO_LONG_BIT, 1u << MTU_TOO_LONG_BIT),
              plan_text("%sset_field:"ETH_ADDR_FMT"->eth_src,"
                        "load:%#"PRIx32"->"REG_FROM",%s",
                        first, ETH_ADDR_ARGS(bound->iface->mac),
-                       bound->subnet->vsid, punt));
+                       vlan->subnet->vsid, punt));
     free(first);
     free(punt);
 }
@@ -75,11 +78,10 @@ compile_mtu(struct compile_ctx *cx)
     plan_add(cx->plan, TABLE_MTU, 0, 0, xstrdup(""),
              plan_text("resubmit(,%d)", TABLE_ENCAP));
 
-    for (size_t i = 0; i < cx->n_ports; i++) {
-        if (cx->ports[i].state == PORT_ACTIVE
-            && !eth_addr_is_zero(cx->rules->router_mac)) {
-            tell_sender(cx, &cx->ports[i], false);
-            tell_sender(cx, &cx->ports[i], true);
+    for (size_t i = 0; i < cx->n_vlans; i++) {
+        if (!eth_addr_is_zero(cx->rules->router_mac)) {
+            tell_sender(cx, &cx->vlans[i], false);
+            tell_sender(cx, &cx->vlans[i], true);
         }
     }
     plan_add(cx->plan, TABLE_TOO_LONG, 0, 0, xstrdup(""),

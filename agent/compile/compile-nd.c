@@ -297,7 +297,8 @@ reply(struct compile_ctx *cx)
                      "move:"REG_MAC"[0..47]->nd_tll"));
     plan_add(cx->plan, TABLE_ND_ANSWER, 0, 0,
              plan_text("icmp6,icmp_type=%d,icmp_code=0", TYPE_ADVERT),
-             xstrdup("move:"REG_ND_FLAGS"->nd_reserved,IN_PORT"));
+             plan_text("move:"REG_ND_FLAGS"->nd_reserved,resubmit(,%d)",
+                       TABLE_RETURN));
 }
 
 void

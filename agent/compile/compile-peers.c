@@ -116,20 +116,21 @@ admit_forwarded(struct compile_ctx *cx, uint32_t domain)
 }
 
 static void
-claims_of_port(struct compile_ctx *cx, const struct bound_port *bound)
+claims_of_port(struct compile_ctx *cx, const struct port_vlan *vlan)
 {
+    const struct bound_port *bound = vlan->bound;
     uint64_t cookie = row_cookie(&bound->port->row);
     struct eth_addr mac = bound->iface->mac;
 
     plan_add(cx->plan, TABLE_CLAIM_OWNER, 100, cookie,
              plan_text(REG_VSID"=%#"PRIx32","REG_ENCAP"=%#x,"
                        REG_MAC"=%#"PRIx64"/%#"PRIx64,
-                       bound->subnet->vsid, ENCAP_LOCAL,
+                       vlan->subnet->vsid, ENCAP_LOCAL,
                        eth_addr_to_uint64(mac), MAC_MASK),
              plan_text("set_field:%d->"REG_PEER, PEER_CLAIMS));
     plan_add(cx->plan, TABLE_DECAP, 200, cookie,
              plan_text(REG_VSID"=%#"PRIx32",dl_src="ETH_ADDR_FMT,
-                       bound->subnet->vsid, ETH_ADDR_ARGS(mac)),
+                       vlan->subnet->vsid, ETH_ADDR_ARGS(mac)),
              compile_drop(DROP_CLAIMS_LOCAL));
 }
 
@@ -146,10 +147,8 @@ compile_peers(struct compile_ctx *cx)
             admit_forwarded(cx, subnet->domain);    /* Once per domain. */
         }
     }
-    for (size_t i = 0; i < cx->n_ports; i++) {
-        if (cx->ports[i].state == PORT_ACTIVE) {
-            claims_of_port(cx, &cx->ports[i]);
-        }
+    for (size_t i = 0; i < cx->n_vlans; i++) {
+        claims_of_port(cx, &cx->vlans[i]);
     }
     plan_add(cx->plan, TABLE_DECAP, 210, 0,
              plan_text(REG_PEER"=%d", PEER_CLAIMS),

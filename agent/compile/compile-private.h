@@ -14,6 +14,7 @@
 #include "compile/punt.h"
 #include "host/host-view.h"
 #include "model/rules.h"
+#include "packets.h"
 #include "plan/plan.h"
 #include "util.h"
 
@@ -22,6 +23,8 @@ struct compile_ctx {
     const struct host_view *host;
     const struct bound_port *ports;
     size_t n_ports;
+    const struct port_vlan *vlans;
+    size_t n_vlans;
     struct plan *plan;
 };
 
@@ -29,6 +32,32 @@ struct compile_ctx {
 #define ADD(CX, TABLE, PRIORITY, COOKIE, MATCH, ACTIONS)             \
     plan_add((CX)->plan, TABLE, PRIORITY, COOKIE, xstrdup(MATCH),    \
              xstrdup(ACTIONS))
+
+/* Says that a port gets no traffic, and why: a constant sentence. */
+void bound_port_block(struct bound_port *, const char *detail);
+
+/* Fills in 'vlans' of what has its 'ports', and blocks those that share their
+ * MAC with another in each of their subnets. */
+void compile_port_vlans(struct compiled *, const struct rules *);
+
+/* True if 'subnet' replicates to a group of PAs, in fact. */
+static inline bool
+replicates_to_group(const struct rules_subnet *subnet,
+                    const struct host_view *host)
+{
+    return subnet->replication == RULES_MULTICAST && !host->userspace;
+}
+
+/* Fills in 'groups', and complains where there cannot be one. */
+void compile_groups(struct compiled *, const struct rules *,
+                    const struct host_view *);
+
+/* pipeline_tag() of what the guest sends into the subnet, and gets from it. */
+static inline uint32_t
+port_vlan_tag(const struct port_vlan *vlan)
+{
+    return pipeline_tag(vlan->vlan);
+}
 
 /* Match on whose packets the router sends into 'subnet', and for whom its
  * gateway is there: all of the network's; with the network's router switched
@@ -92,13 +121,18 @@ char *compile_match_local_pa(const struct compile_ctx *,
 void compile_protect_nd(struct compile_ctx *, const struct rules_subnet *,
                         const struct in6_addr *addr);
 
-void compile_ports(struct compile_ctx *);      /* ADMIT, LOCAL, DELIVER. */
+void compile_ports(struct compile_ctx *);      /* ADMIT, LOCAL. */
 void compile_source(struct compile_ctx *);     /* SOURCE, ..._OWNER. */
+void compile_trunks(struct compile_ctx *);     /* DELIVER, RETURN. */
 void compile_resolve(struct compile_ctx *);    /* RESOLVE, ARP_REPLY. */
 void compile_nd(struct compile_ctx *);         /* ND and all its kin. */
 void compile_router(struct compile_ctx *);     /* ROUTER. */
 void compile_routes(struct compile_ctx *);     /* ROUTE, ROUTED. */
 void compile_flood(struct compile_ctx *);      /* FLOOD, FLOOD_LOCAL. */
+void compile_copies(struct compile_ctx *,      /* FLOOD, COPY..., of one. */
+                    const struct rules_subnet *);
+void compile_copies_of_all(struct compile_ctx *);   /* COPY_IP. */
+void compile_echoes(struct compile_ctx *);     /* ADMIT, of groups. */
 void compile_tunnels(struct compile_ctx *);    /* DECAP, FORWARD, ENCAP. */
 void compile_peers(struct compile_ctx *);      /* PEER_GATE, CLAIM. */
 void compile_migrations(struct compile_ctx *); /* FORWARD. */

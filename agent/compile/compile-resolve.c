@@ -26,15 +26,15 @@ static void
 arp_reply(struct compile_ctx *cx)
 {
     plan_add(cx->plan, TABLE_ARP_REPLY, 50, 0, xstrdup("arp,arp_op=1"),
-             xstrdup("move:eth_src->eth_dst,"
-                     "move:"REG_MAC"[0..47]->eth_src,"
-                     "set_field:2->arp_op,"
-                     "move:arp_sha->arp_tha,"
-                     "move:"REG_MAC"[0..47]->arp_sha,"
-                     "move:arp_tpa->"REG_CA","
-                     "move:arp_spa->arp_tpa,"
-                     "move:"REG_CA"->arp_spa,"
-                     "IN_PORT"));
+             plan_text("move:eth_src->eth_dst,"
+                       "move:"REG_MAC"[0..47]->eth_src,"
+                       "set_field:2->arp_op,"
+                       "move:arp_sha->arp_tha,"
+                       "move:"REG_MAC"[0..47]->arp_sha,"
+                       "move:arp_tpa->"REG_CA","
+                       "move:arp_spa->arp_tpa,"
+                       "move:"REG_CA"->arp_spa,"
+                       "resubmit(,%d)", TABLE_RETURN));
     plan_add(cx->plan, TABLE_ARP_REPLY, 100, 0, xstrdup(REG_MAC"=0"),
              compile_drop(DROP_UNKNOWN_CA));
 }
@@ -117,9 +117,9 @@ turn_around(struct compile_ctx *cx, const struct rules_subnet *subnet,
                        "set_field:%s->%s,"
                        "%s"
                        "set_field:64->nw_ttl,"
-                       "IN_PORT",
+                       "resubmit(,%d)",
                        ETH_ADDR_ARGS(mac), echo->src, echo->dst, buf,
-                       echo->src, change));
+                       echo->src, change, TABLE_RETURN));
 }
 
 /* Answers an echo request. */

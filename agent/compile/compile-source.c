@@ -147,13 +147,23 @@ forwarded(struct compile_ctx *cx, const struct bound_port *bound)
                  plan_text("%s,in_port=%"PRIu32, kinds[i], ofport),
                  go_to(TABLE_RESOLVE));
     }
-    for (size_t i = 0; i < bound->subnet->n_prefixes; i++) {
-        const struct addr_prefix *net = &bound->subnet->prefixes[i].net;
+}
+
+static void
+neighbor_of(struct compile_ctx *cx, const struct port_vlan *vlan)
+{
+    const struct bound_port *bound = vlan->bound;
+
+    for (size_t i = 0; i < vlan->subnet->n_prefixes; i++) {
+        const struct addr_prefix *net = &vlan->subnet->prefixes[i].net;
         char buf[ADDR_STRLEN];
 
         if (addr_is_ipv4(&net->addr)) {
-            plan_add(cx->plan, TABLE_SOURCE_IP, PRIORITY_NEIGHBOR, cookie,
-                     plan_text("arp,in_port=%"PRIu32",arp_spa=%s", ofport,
+            plan_add(cx->plan, TABLE_SOURCE_IP, PRIORITY_NEIGHBOR,
+                     row_cookie(&bound->port->row),
+                     plan_text("arp,in_port=%"PRIu32","REG_VSID"=%#"PRIx32","
+                               "arp_spa=%s", bound->iface->ofport,
+                               vlan->subnet->vsid,
                                addr_prefix_format(net, buf)),
                      look_up("arp_spa", REG_CA));
         }
@@ -172,6 +182,13 @@ compile_source(struct compile_ctx *cx)
             if (bound->port->forwards) {
                 forwarded(cx, bound);
             }
+        }
+    }
+    for (size_t i = 0; i < cx->n_vlans; i++) {
+        const struct rules_port *port = cx->vlans[i].bound->port;
+
+        if (port->forwards && !port->allow_spoof) {
+            neighbor_of(cx, &cx->vlans[i]);
         }
     }
     source_rules(cx);

@@ -18,7 +18,6 @@ static struct bound_port bind_port(const struct rules *,
                                    const struct host_view *,
                                    const struct rules_port *,
                                    struct diag_set *diags);
-static void block_shared_macs(struct compiled *);
 
 /* Where an active port's packets leave this host. */
 static void
@@ -42,7 +41,8 @@ compile(const struct rules *rules, const struct host_view *host)
         out->ports[i] = bind_port(rules, host, &rules->ports[i], &out->diags);
     }
 
-    block_shared_macs(out);
+    compile_port_vlans(out, rules);
+    compile_groups(out, rules, host);
     for (size_t i = 0; i < out->n_ports; i++) {
         if (out->ports[i].state == PORT_ACTIVE) {
             place_port(rules, host, &out->ports[i], &out->diags);
@@ -56,10 +56,13 @@ compile(const struct rules *rules, const struct host_view *host)
         .host = host,
         .ports = out->ports,
         .n_ports = out->n_ports,
+        .vlans = out->vlans,
+        .n_vlans = out->n_vlans,
         .plan = out->plan,
     };
     compile_ports(&cx);
     compile_source(&cx);
+    compile_trunks(&cx);
     compile_resolve(&cx);
     compile_nd(&cx);
     compile_router(&cx);
@@ -86,6 +89,8 @@ compiled_destroy(struct compiled *compiled)
     if (compiled) {
         plan_destroy(compiled->plan);
         free(compiled->ports);
+        free(compiled->vlans);
+        free(compiled->groups);
         diag_set_uninit(&compiled->diags);
         free(compiled);
     }
@@ -105,8 +110,8 @@ port_state_to_string(enum port_state state)
     OVS_NOT_REACHED();
 }
 
-static void
-block_port(struct bound_port *bound, const char *detail)
+void
+bound_port_block(struct bound_port *bound, const char *detail)
 {
     bound->state = PORT_BLOCKED;
     bound->reason = "PolicyConfigurationFailure";
@@ -121,15 +126,15 @@ block_faulty_policy(struct bound_port *bound)
     case RULES_PORT_OK:
         return false;
     case RULES_PORT_BAD_NAME:
-        block_port(bound, "its name is no port's, or another port's; see the "
-                   "Diagnostic table");
+        bound_port_block(bound, "its name is no port's, or another port's; "
+                         "see the Diagnostic table");
         return true;
     case RULES_PORT_UNBOUND:
-        block_port(bound, "vlan_bindings names no subnet for key 0");
+        bound_port_block(bound, "vlan_bindings names no subnet");
         return true;
     case RULES_PORT_BAD_SUBNET:
-        block_port(bound, "its subnet is set aside or in no network; "
-                   "see the Diagnostic table");
+        bound_port_block(bound, "its subnet is set aside or in no network; "
+                         "see the Diagnostic table");
         return true;
     }
     OVS_NOT_REACHED();
@@ -178,7 +183,7 @@ bind_port(const struct rules *rules, const struct host_view *host,
     const struct host_port *iface = find_present(ifaces, n, &second);
 
     if (second) {
-        block_port(&bound, "more than one interface has its iface-id");
+        bound_port_block(&bound, "more than one interface has its iface-id");
         diag_set_add(diags, DIAG_IFACE_ID_DUPLICATE, &port->row,
                      "Physical_Port", "name",
                      "Interfaces %s and %s both have iface-id %s; the port "
@@ -195,12 +200,12 @@ bind_port(const struct rules *rules, const struct host_view *host,
         return bound;
     }
     if (!iface->has_mac) {
-        block_port(&bound, "its interface has no usable "
-                   "external_ids:attached-mac");
+        bound_port_block(&bound, "its interface has no usable "
+                         "external_ids:attached-mac");
         return bound;
     }
     if (eth_addr_equals(iface->mac, rules->router_mac)) {
-        block_port(&bound, "its MAC is the distributed router's");
+        bound_port_block(&bound, "its MAC is the distributed router's");
         diag_set_add(diags, DIAG_MAC_IS_ROUTER, &port->row, "Physical_Port",
                      "name", "Interface %s has external_ids:attached-mac "
                      ETH_ADDR_FMT", which is the distributed router's; the "
@@ -209,68 +214,5 @@ bind_port(const struct rules *rules, const struct host_view *host,
         return bound;
     }
     bound.state = PORT_ACTIVE;
-    bound.subnet = rules_find_subnet(rules, port->vsid);
     return bound;
-}
-
-/* By subnet and MAC. */
-static int
-compare_bound(const void *a_, const void *b_)
-{
-    const struct bound_port *const *ap = a_;
-    const struct bound_port *const *bp = b_;
-    const struct bound_port *a = *ap;
-    const struct bound_port *b = *bp;
-
-    if (a->subnet != b->subnet) {
-        return a->subnet->vsid < b->subnet->vsid ? -1 : 1;
-    }
-    return eth_addr_compare_3way(a->iface->mac, b->iface->mac);
-}
-
-static void
-block_shared_mac(struct bound_port *bound, const struct bound_port *other,
-                 struct diag_set *diags)
-{
-    diag_set_add(diags, DIAG_PORT_MAC_DUPLICATE, &bound->port->row,
-                 "Physical_Port", "name",
-                 "Interface %s has the MAC "ETH_ADDR_FMT" of interface %s in "
-                 "the same subnet, VSID %"PRIu32"; neither gets traffic until "
-                 "one has another.",
-                 bound->iface->name, ETH_ADDR_ARGS(bound->iface->mac),
-                 other->iface->name, bound->port->vsid);
-    block_port(bound, "another port of its subnet has its MAC");
-}
-
-/* Ports of one subnet with one MAC: whose packets are whose cannot be known,
- * so none of them gets traffic. */
-static void
-block_shared_macs(struct compiled *out)
-{
-    struct bound_port **active = xcalloc(MAX(out->n_ports, 1),
-                                         sizeof *active);
-    size_t n = 0;
-
-    for (size_t i = 0; i < out->n_ports; i++) {
-        if (out->ports[i].state == PORT_ACTIVE) {
-            active[n++] = &out->ports[i];
-        }
-    }
-    qsort(active, n, sizeof *active, compare_bound);
-    for (size_t i = 0, end; i < n; i = end) {
-        end = i + 1;
-        while (end < n && !compare_bound(&active[i], &active[end])) {
-            end++;
-        }
-        for (size_t j = i; end - i > 1 && j < end; j++) {
-            block_shared_mac(active[j], active[j == i ? i + 1 : i],
-                             &out->diags);
-        }
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (active[i]->state != PORT_ACTIVE) {
-            active[i]->subnet = NULL;
-        }
-    }
-    free(active);
 }

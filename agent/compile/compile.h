@@ -9,6 +9,8 @@
  * Pure: no state, no files, no clock.  Every call starts from nothing, so
  * what comes out depends on what goes in and on nothing else. */
 
+#include <netinet/in.h>
+#include <stdint.h>
 #include "model/rules.h"
 #include "util/diag.h"
 #include "openvswitch/types.h"
@@ -30,7 +32,6 @@ enum port_state {
 struct bound_port {
     const struct rules_port *port;
     const struct host_port *iface;      /* NULL if there is none. */
-    const struct rules_subnet *subnet;  /* NULL unless PORT_ACTIVE. */
     const struct in6_addr *pas[N_PA_FAMILIES]; /* Of rules' 'pas', those that
                                  * its packets leave from, by enum pa_family;
                                  * NULL unless PORT_ACTIVE, and without one of
@@ -41,10 +42,24 @@ struct bound_port {
     const char *detail;         /* Constant sentence, or NULL. */
 };
 
+/* A subnet that an active port is in, by its untagged traffic or by a VLAN.
+ * A port is in a subnet at most once. */
+struct port_vlan {
+    struct bound_port *bound;
+    const struct rules_subnet *subnet;
+    uint16_t vlan;              /* 0: untagged. */
+};
+
 struct compiled {
     struct plan *plan;          /* Sorted. */
     struct bound_port *ports;   /* One per port in the rules, same order. */
     size_t n_ports;
+    struct port_vlan *vlans;    /* Of active ports, by port, then by VLAN;
+                                 * each of these ports has at least one. */
+    size_t n_vlans;
+    struct in6_addr *groups;    /* That subnets replicate to: for the host to
+                                 * be a member of.  Ascending, each once. */
+    size_t n_groups;
     struct diag_set diags;      /* Faults seen only with the host in view. */
 };
 

@@ -12,7 +12,8 @@
 
 enum drop_reason {
     DROP_UNKNOWN_PORT = 1,      /* From a port that has no policy. */
-    DROP_TAGGED,                /* VLAN tag where there should be none. */
+    DROP_TAGGED,                /* Of a VLAN that the port does not have, or
+                                 * untagged where it has but VLANs. */
     DROP_SPOOFED_MAC,           /* From a MAC that is not the guest's. */
     DROP_SPOOFED_CA,            /* From a CA that is not the guest's. */
     DROP_SPOOFED_NEIGHBOR,      /* ARP or ND about what is not its own. */
@@ -31,8 +32,9 @@ enum drop_reason {
     DROP_TTL,                   /* TTL or hop limit is used up. */
     DROP_TO_GATEWAY,            /* For the router itself; not a ping. */
     DROP_BY_ROUTE,              /* A static route says so. */
+    DROP_SECOND_COPY,           /* By another PA of this host it came, too. */
 };
-#define N_DROP_REASONS (DROP_BY_ROUTE + 1)
+#define N_DROP_REASONS (DROP_SECOND_COPY + 1)
 
 /* A word such as "spoofed-ca", NULL for what is no reason. */
 const char *drop_reason_to_string(uint32_t reason);

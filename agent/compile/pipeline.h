@@ -33,7 +33,8 @@
  * mapping; all others are rules.
  *
  * What the router has to say about a packet, that it cannot be forwarded, goes
- * by PUNT to the agent.
+ * by PUNT to the agent.  An answer that the switch itself gives goes to
+ * RETURN.
  *
  * Later stages see only what earlier ones let through.  Gaps leave room for
  * the firewall (FW_OUT after ADMIT and DECAP, FW_IN before DELIVER). */
@@ -77,6 +78,8 @@ enum pipeline_table {
     TABLE_ND_ANSWER   = 53,     /* Its flags; output. */
     TABLE_FLOOD       = 60,     /* A copy to each PA of the subnet. */
     TABLE_FLOOD_LOCAL = 62,     /* A copy to each local guest of it. */
+    TABLE_COPY_IP     = 63,     /* A copy to each guest: MAC and address. */
+    TABLE_COPY        = 64,     /* A copy to each guest: MAC alone. */
     TABLE_FORWARD     = 70,     /* This host, or which encapsulation. */
     TABLE_BALANCE     = 71,     /* Which share of a CA with several owners. */
     TABLE_SPACE_SHARE = 72,     /* VSID, CA, share -> MAC, where.  Mappings. */
@@ -84,6 +87,7 @@ enum pipeline_table {
     TABLE_TOO_LONG    = 74,     /* And is it longer? */
     TABLE_LOCAL       = 80,     /* VSID, MAC -> local port. */
     TABLE_DELIVER     = 90,     /* Output to a local port. */
+    TABLE_RETURN      = 91,     /* Output to whom the packet came from. */
     TABLE_ENCAP       = 95,     /* Outer addresses, key; output. */
     TABLE_ENCAP_SOURCE = 96,    /* Outer source address. */
     TABLE_DROP        = 110,    /* A flow per reason. */
@@ -120,9 +124,11 @@ enum pipeline_table {
                                  * it MAC_LEARNED; zero if nothing was
                                  * found. */
 
-/* Bit of the metadata field: the agent has seen the packet, see
- * compile-learn.c. */
-#define METADATA_SEEN 0x10000
+/* The metadata field, by bits; zero when a packet enters. */
+#define META_VLAN     "metadata[0..11]" /* VLAN of the guest's packet ... */
+#define METADATA_TAG  0x1fff            /* ... in all of pipeline_tag(). */
+#define METADATA_SEEN 0x10000           /* The agent has seen the packet, see
+                                         * compile-learn.c. */
 
 /* Register numbers for code that builds matches without text. */
 enum pipeline_reg {
@@ -181,6 +187,14 @@ static inline uint32_t
 pipeline_from(uint32_t reg)
 {
     return reg >> 8;
+}
+
+/* A guest's tag, of VLAN 'vlan' or none for 0, as METADATA_TAG and vlan_vid
+ * have it. */
+static inline uint32_t
+pipeline_tag(uint16_t vlan)
+{
+    return vlan ? VLAN_CFI | vlan : 0;
 }
 
 /* REG_MAC: this bit is set if the MAC was learned, and no policy says so. */

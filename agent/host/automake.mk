@@ -3,6 +3,8 @@
 agent_libhnv_la_SOURCES += \
 	agent/host/bridge.c \
 	agent/host/bridge.h \
+	agent/host/groups.c \
+	agent/host/groups.h \
 	agent/host/host-view.c \
 	agent/host/host-view.h \
 	agent/host/host.c \

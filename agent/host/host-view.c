@@ -51,6 +51,7 @@ host_view_clone(const struct host_view *view)
 
     clone->vxlan = view->vxlan;
     clone->nvgre = view->nvgre;
+    clone->userspace = view->userspace;
     for (size_t i = 0; i < view->n_ports; i++) {
         const struct host_port *port = &view->ports[i];
         struct host_port *copy = host_view_add_port(clone);
@@ -155,7 +156,8 @@ bool
 host_view_equal(const struct host_view *a, const struct host_view *b)
 {
     if (a->n_ports != b->n_ports || a->n_pas != b->n_pas
-        || a->vxlan != b->vxlan || a->nvgre != b->nvgre) {
+        || a->vxlan != b->vxlan || a->nvgre != b->nvgre
+        || a->userspace != b->userspace) {
         return false;
     }
     for (size_t i = 0; i < a->n_pas; i++) {

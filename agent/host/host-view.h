@@ -46,6 +46,8 @@ struct host_view {
     size_t n_pas;
     ofp_port_t vxlan;           /* The tunnel ports; OFPP_NONE if not yet. */
     ofp_port_t nvgre;
+    bool userspace;             /* The bridge's datapath is Open vSwitch's
+                                 * own, not the kernel's. */
 };
 
 struct host_view *host_view_create(void);

@@ -459,6 +459,7 @@ read_view(const struct ovsrec_bridge *bridge, struct smap *bad_macs)
 {
     struct host_view *view = host_view_create();
 
+    view->userspace = bridge && !strcmp(bridge->datapath_type, "netdev");
     for (size_t i = 0; bridge && i < bridge->n_ports; i++) {
         const struct ovsrec_port *port = bridge->ports[i];
 

@@ -24,6 +24,7 @@ struct learner_port {
     uint32_t vsid;
     struct eth_addr mac;
     ofp_port_t ofport;
+    uint16_t vlan;              /* Of what it sends into it; 0: untagged. */
 };
 
 /* What there is to check against. */

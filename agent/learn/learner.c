@@ -128,9 +128,11 @@ announce(const struct learned *l, void *learn_)
 
     space_key_init_ca(&key, l->vsid, &l->ca);
     if (!policy_find_space(learner->facts.policy, &key, &entry)) {
+        const struct learner_port *port
+            = learner_ports_find(&learner->facts, l->vsid, l->mac);
         struct learner_frame frame = {
             .how = LEARN_AS_GUEST, .vsid = l->vsid,
-            .ofport = l->place.ofport,
+            .ofport = l->place.ofport, .vlan = port ? port->vlan : 0,
         };
 
         learner->n_announced++;

@@ -35,11 +35,13 @@ struct space_key;
 struct learner_frame {
     enum {
         LEARN_TO_GUEST,         /* To the guest at 'ofport'. */
-        LEARN_AS_GUEST,         /* As if the guest at 'ofport' sent it. */
+        LEARN_AS_GUEST,         /* As if the guest at 'ofport' sent it, in
+                                 * VLAN 'vlan' if not zero. */
         LEARN_TO_SUBNET,        /* To all of the subnet, as its router. */
     } how;
     uint32_t vsid;
     ofp_port_t ofport;
+    uint16_t vlan;
     const void *data;
     size_t size;
 };

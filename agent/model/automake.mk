@@ -3,6 +3,8 @@
 agent_libhnv_la_SOURCES += \
 	agent/model/diag-report.c \
 	agent/model/diag-report.h \
+	agent/model/guests.c \
+	agent/model/guests.h \
 	agent/model/locators.c \
 	agent/model/locators.h \
 	agent/model/mapping-check.c \
@@ -29,9 +31,11 @@ agent_libhnv_la_SOURCES += \
 	agent/model/resolve-learning.c \
 	agent/model/resolve-migrations.c \
 	agent/model/resolve-ports.c \
+	agent/model/resolve-replication.c \
 	agent/model/resolve-routes.c \
 	agent/model/resolve-slaac.c \
 	agent/model/resolve-subnets.c \
+	agent/model/resolve-vlans.c \
 	agent/model/resolve.c \
 	agent/model/resolve.h \
 	agent/model/row-store.c \

@@ -6,6 +6,7 @@
 /* A Logical_Switch as its mappings see it.  It is there while mappings name it
  * or while it is active, whether or not there is such a row. */
 
+#include <stdbool.h>
 #include "model/peers.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/list.h"
@@ -20,6 +21,9 @@ struct mapping_subnet {
     const struct rules_subnet *rules;   /* NULL if it is not active. */
     const struct rules_subnet *next;    /* Used while rules change. */
     struct subnet_peers peers;
+    bool guests_listed;         /* In struct mappings' 'listed'. */
+    bool guests_stale;          /* Its rules' list of guests may be wrong. */
+    struct ovs_list listed_node;
 };
 
 #endif /* model/mapping-subnet.h */

@@ -4,6 +4,7 @@
 #include "model/mappings.h"
 
 #include <stdlib.h>
+#include "model/guests.h"
 #include "model/locators.h"
 #include "model/mapping.h"
 #include "model/mapping-check.h"
@@ -28,6 +29,8 @@ mappings_init(struct mappings *mappings, struct locators *locators,
     mappings->reported = reported;
     mappings->router_mac = eth_addr_zero;
     mappings->clock = 0;
+    ovs_list_init(&mappings->listed);
+    mappings->guests_stale = false;
 }
 
 static void
@@ -145,6 +148,7 @@ revisit(struct mappings *mappings, struct mapping *m)
 {
     leave_seats(mappings, m);
     mapping_queue_push(&mappings->queue, m);
+    guests_touch(mappings, m->subnet);
 }
 
 static void
@@ -214,6 +218,7 @@ static void
 delete_mapping(struct mappings *mappings, struct mapping *m)
 {
     leave_seats(mappings, m);
+    guests_touch(mappings, m->subnet);
     detach(mappings, m);
     hmap_remove(&mappings->by_uuid, &m->node);
     if (m->queued || m->has_diag) {
@@ -284,6 +289,7 @@ subnet_adopt_next(struct mappings *mappings, struct mapping_subnet *subnet)
                       subnet->next);
     subnet->rules = subnet->next;
     subnet->next = NULL;
+    guests_follow(mappings, subnet);
     release_subnet(mappings, subnet);
 }
 
@@ -391,6 +397,7 @@ judge(struct settling *s, struct mapping *m)
         mapping_diagnose_conflict(m, holder, kind, &s->diags);
     }
     report_diags(s, m);
+    guests_touch(s->mappings, m->subnet);
 }
 
 void

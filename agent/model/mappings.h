@@ -47,6 +47,8 @@ struct mappings {
     struct diag_set *reported;  /* Diagnostics the sink was told of. */
     struct eth_addr router_mac; /* Of the rules. */
     uint64_t clock;             /* Arrivals given out so far. */
+    struct ovs_list listed;     /* "struct mapping_subnet"s, see guests.h. */
+    bool guests_stale;          /* One of these is. */
 };
 
 /* Both sets must outlive the mappings. */
@@ -62,7 +64,8 @@ bool mappings_are_unsettled(const struct mappings *);
  * queues them.  To be called before the locator's 'where' changes. */
 void mappings_revisit_locator(struct mappings *, const struct locator *);
 
-/* Goes over to new rules, which must stay until the next call, and revisits
+/* Goes over to new rules, which must stay, and have their 'guests' filled in
+ * by guests_settle(), until the next call, and revisits
  * the mappings of subnets that changed. */
 void mappings_adopt_rules(struct mappings *, const struct rules *);
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "model/diag-report.h"
+#include "model/guests.h"
 #include "model/locators.h"
 #include "model/mappings.h"
 #include "model/resolve.h"
@@ -238,6 +239,7 @@ policy_settle(struct policy *policy, const struct policy_sink *sink)
 
     settle_locators(policy, sink);
     mappings_settle(&policy->mappings, sink);
+    changed |= guests_settle(&policy->mappings);
     return update_tunnels(policy) || changed;
 }
 

@@ -15,7 +15,9 @@
  *     Ucast_Macs_Remote row changes the space entries by its CA and by its MAC
  *     and no others.  Only a change of a subnet itself (its VSID, its
  *     prefixes, whether it exists), or of this host's PAs, visits the
- *     mappings of that subnet, or all of them.
+ *     mappings of that subnet, or all of them.  Of subnets that replicate per
+ *     guest the rules have a list of these; a changed mapping there makes the
+ *     list of its own subnet anew, which counts as a change of the rules.
  *
  * Where two rows contradict each other (one VSID twice, one CA twice, a subnet
  * in two networks, overlapping prefixes) the one that has been as it is for

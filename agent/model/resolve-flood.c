@@ -15,6 +15,7 @@
 struct flood_target {
     struct rules_subnet *subnet;
     struct space_where where;
+    bool here;                  /* The PA is this host's. */
 };
 
 struct flood_targets {
@@ -29,8 +30,7 @@ add_target(struct resolver *r, struct flood_targets *targets,
 {
     const struct locator *locator = locators_find(r->locators, locator_row);
 
-    if (!locator || !locator->usable
-        || rules_owns_pa(r->rules, &locator->pa)) {
+    if (!locator || !locator->usable) {
         return;
     }
     if (targets->n >= targets->allocated) {
@@ -40,6 +40,7 @@ add_target(struct resolver *r, struct flood_targets *targets,
     targets->items[targets->n++] = (struct flood_target) {
         .subnet = subnet,
         .where = { .encap = locator->encap, .pa = locator->pa },
+        .here = rules_owns_pa(r->rules, &locator->pa),
     };
 }
 
@@ -78,19 +79,23 @@ compare_targets(const void *a_, const void *b_)
            - (a->where.encap < b->where.encap);
 }
 
-/* Gives 'subnet' the first 'n' of 'targets', which are all its own, at most
- * one copy of a packet per PA. */
+/* Gives 'subnet' the first 'n' of 'targets', which are all its own, each PA
+ * once. */
 static void
 set_flood(struct rules_subnet *subnet, const struct flood_target *targets,
           size_t n)
 {
     subnet->flood = xcalloc(n, sizeof *subnet->flood);
+    subnet->flood_here = xcalloc(n, sizeof *subnet->flood_here);
     for (size_t i = 0; i < n; i++) {
         const struct space_where *where = &targets[i].where;
-        size_t n_flood = subnet->n_flood;
 
-        if (!n_flood || !addr_equal(&where->pa,
-                                    &subnet->flood[n_flood - 1].pa)) {
+        if (i && addr_equal(&where->pa, &targets[i - 1].where.pa)) {
+            continue;
+        }
+        if (targets[i].here) {
+            subnet->flood_here[subnet->n_flood_here++] = where->pa;
+        } else {
             subnet->flood[subnet->n_flood++] = *where;
         }
     }

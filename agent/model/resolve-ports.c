@@ -54,43 +54,6 @@ resolver_claim_port_name(struct resolver *r, struct shash *names,
     return shash_add(names, name, stored)->name;
 }
 
-static const struct row_binding *
-find_untagged(const struct row_physical_port *port)
-{
-    for (size_t i = 0; i < port->n_vlan_bindings; i++) {
-        if (!port->vlan_bindings[i].number) {
-            return &port->vlan_bindings[i];
-        }
-    }
-    return NULL;
-}
-
-static void
-diagnose_unusable(struct resolver *r, const struct stored_row *stored,
-                  const struct uuid *target)
-{
-    const struct draft_subnet *draft = resolver_find_draft(r, target);
-    const char *why;
-
-    if (!draft) {
-        resolver_complain(r, DIAG_PORT_SUBNET_UNUSABLE, stored, TABLE,
-                          "vlan_bindings",
-                          "There is no Logical_Switch "UUID_FMT".",
-                          UUID_ARGS(target));
-        return;
-    }
-    if (!draft->vsid_ok) {
-        why = "has no usable VSID";
-    } else if (!draft->bound) {
-        why = "is in no network";
-    } else {
-        why = "has no usable prefix in a network";
-    }
-    resolver_complain(r, DIAG_PORT_SUBNET_UNUSABLE, stored, TABLE,
-                      "vlan_bindings", "Logical_Switch \"%s\" %s.",
-                      draft->row->row.logical_switch.name, why);
-}
-
 /* Reads other_config:pa: PAs of this host, of each family at most one. */
 static void
 resolve_pinned(struct resolver *r, const struct stored_row *stored,
@@ -136,10 +99,6 @@ static void
 resolve_port(struct resolver *r, struct shash *names,
              const struct stored_row *stored)
 {
-    const struct row_binding *binding
-        = find_untagged(&stored->row.physical_port);
-    const struct rules_subnet *subnet
-        = binding ? resolver_find_subnet(r, &binding->target) : NULL;
     struct rules_port *port = &r->rules->ports[r->rules->n_ports++];
     const struct other_config config = {
         .resolver = r, .row = stored, .table = TABLE,
@@ -155,14 +114,8 @@ resolve_port(struct resolver *r, struct shash *names,
     }
     port->name = xstrdup(name);
     port->allow_spoof = other_config_bool(&config, "allow_spoof", false);
-    if (!binding) {
-        port->fault = RULES_PORT_UNBOUND;
-    } else if (!subnet) {
-        port->fault = RULES_PORT_BAD_SUBNET;
-        diagnose_unusable(r, stored, &binding->target);
-    } else {
-        port->fault = RULES_PORT_OK;
-        port->vsid = subnet->vsid;
+    resolve_vlans(r, stored, port);
+    if (port->fault == RULES_PORT_OK) {
         resolve_pinned(r, stored, port);
     }
 }

@@ -42,6 +42,7 @@ resolve(const struct row_store *rows, const struct locators *locators,
     resolve_slaac(&r);
     resolve_migrations(&r);
     resolve_learning(&r);
+    resolve_replication(&r);
     resolve_ports(&r);
     resolve_forwarding(&r);
     destroy_drafts(&r.drafts);

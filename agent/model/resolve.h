@@ -9,7 +9,7 @@
  * order in which they arrived, not on what was resolved before.  One file per
  * kind of policy, each of which reads the rows of its tables and fills in its
  * part of the rules, in this order: host (PAs), subnets, routes, flooding,
- * SLAAC, migrations, learning, ports, forwarding. */
+ * SLAAC, migrations, learning, replication, ports, forwarding. */
 
 #include "model/row-store.h"
 #include "openvswitch/compiler.h"
@@ -20,6 +20,7 @@
 struct draft_network;
 struct locators;
 struct rules;
+struct rules_port;
 struct rules_prefix;
 struct shash;
 
@@ -61,8 +62,14 @@ void resolve_flood(struct resolver *);
 void resolve_slaac(struct resolver *);
 void resolve_migrations(struct resolver *);
 void resolve_learning(struct resolver *);
+void resolve_replication(struct resolver *);
 void resolve_ports(struct resolver *);
 void resolve_forwarding(struct resolver *);
+
+/* Fills in what 'port' has of its row's vlan_bindings: subnets, VLANs, and
+ * whether it is at fault. */
+void resolve_vlans(struct resolver *, const struct stored_row *,
+                   struct rules_port *port);
 
 struct draft_subnet *resolver_find_draft(const struct resolver *,
                                          const struct uuid *logical_switch);

@@ -14,7 +14,9 @@ rules_subnet_uninit(struct rules_subnet *subnet)
     free(subnet->name);
     free(subnet->prefixes);
     free(subnet->flood);
+    free(subnet->flood_here);
     free(subnet->migrations);
+    free(subnet->guests);
 }
 
 void
@@ -28,6 +30,7 @@ rules_destroy(struct rules *rules)
     }
     for (size_t i = 0; i < rules->n_ports; i++) {
         free(rules->ports[i].name);
+        free(rules->ports[i].trunks);
     }
     free(rules->subnets);
     free(rules->routes);
@@ -100,8 +103,13 @@ rules_prefixes_equal(const struct rules_subnet *a,
 static bool
 flood_equal(const struct rules_subnet *a, const struct rules_subnet *b)
 {
-    if (a->n_flood != b->n_flood) {
+    if (a->n_flood != b->n_flood || a->n_flood_here != b->n_flood_here) {
         return false;
+    }
+    for (size_t i = 0; i < a->n_flood_here; i++) {
+        if (!addr_equal(&a->flood_here[i], &b->flood_here[i])) {
+            return false;
+        }
     }
     for (size_t i = 0; i < a->n_flood; i++) {
         if (!space_where_equal(&a->flood[i], &b->flood[i])) {
@@ -149,7 +157,9 @@ rules_subnet_equal(const struct rules_subnet *a, const struct rules_subnet *b)
            && flood_equal(a, b)
            && a->slaac == b->slaac
            && migrations_equal(a, b)
-           && learning_equal(&a->learning, &b->learning);
+           && learning_equal(&a->learning, &b->learning)
+           && a->replication == b->replication
+           && addr_equal(&a->group_pa, &b->group_pa);
 }
 
 static bool
@@ -180,6 +190,45 @@ routes_equal(const struct rules *a, const struct rules *b)
 }
 
 static bool
+guest_equal(const struct rules_guest *a, const struct rules_guest *b)
+{
+    return !memcmp(&a->mac, &b->mac, sizeof a->mac)
+           && a->ca4 == b->ca4
+           && addr_equal(&a->ca6, &b->ca6)
+           && space_where_equal(&a->where, &b->where);
+}
+
+bool
+rules_guests_equal(const struct rules_guest *a, size_t n_a,
+                   const struct rules_guest *b, size_t n_b)
+{
+    if (n_a != n_b) {
+        return false;
+    }
+    for (size_t i = 0; i < n_a; i++) {
+        if (!guest_equal(&a[i], &b[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+trunks_equal(const struct rules_port *a, const struct rules_port *b)
+{
+    if (a->n_trunks != b->n_trunks) {
+        return false;
+    }
+    for (size_t i = 0; i < a->n_trunks; i++) {
+        if (a->trunks[i].vlan != b->trunks[i].vlan
+            || a->trunks[i].vsid != b->trunks[i].vsid) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
 rules_port_equal(const struct rules_port *a, const struct rules_port *b)
 {
     return uuid_equals(&a->row, &b->row)
@@ -188,7 +237,8 @@ rules_port_equal(const struct rules_port *a, const struct rules_port *b)
            && a->vsid == b->vsid
            && a->allow_spoof == b->allow_spoof
            && a->forwards == b->forwards
-           && !memcmp(a->pinned, b->pinned, sizeof a->pinned);
+           && !memcmp(a->pinned, b->pinned, sizeof a->pinned)
+           && trunks_equal(a, b);
 }
 
 bool

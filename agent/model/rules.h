@@ -51,6 +51,22 @@ struct rules_learning {
     unsigned int aging_s;       /* Idle time after which one is forgotten. */
 };
 
+/* How broadcasts and multicasts reach a subnet's guests. */
+enum rules_replication {
+    RULES_PER_PA,               /* A copy to each PA of 'flood', whose host
+                                 * gives it to its guests. */
+    RULES_PER_VM,               /* A copy made out to each of 'guests'. */
+    RULES_MULTICAST,            /* A copy to 'group_pa'. */
+};
+
+/* A guest by its MAC, with one address of each family. */
+struct rules_guest {
+    struct eth_addr mac;
+    ovs_be32 ca4;               /* Lowest of its CAs; zero if it has none. */
+    struct in6_addr ca6;        /* Likewise. */
+    struct space_where where;
+};
+
 /* A virtual subnet: a Logical_Switch that is bound in a Logical_Router. */
 struct rules_subnet {
     struct uuid row;            /* Logical_Switch. */
@@ -65,11 +81,21 @@ struct rules_subnet {
     size_t n_prefixes;
     struct space_where *flood;  /* "unknown-dst": remote PAs, ascending. */
     size_t n_flood;
+    struct in6_addr *flood_here;    /* Likewise, this host's own PAs. */
+    size_t n_flood_here;
     bool slaac;                 /* Guests may make addresses of their own from
                                  * the IPv6 prefixes. */
     struct rules_migration *migrations; /* In ascending order of CA. */
     size_t n_migrations;
     struct rules_learning learning;
+    enum rules_replication replication;
+    struct in6_addr group_pa;   /* With RULES_MULTICAST, else zero. */
+
+    /* With RULES_PER_VM, from its mappings: those that have a space entry, by
+     * MAC in ascending order.  Empty as resolve() makes the rules; part of
+     * them as policy_rules() gives them. */
+    struct rules_guest *guests;
+    size_t n_guests;
 };
 
 /* Whose packets a user's route is for. */
@@ -93,8 +119,15 @@ struct rules_route {
 enum rules_port_fault {
     RULES_PORT_OK,
     RULES_PORT_BAD_NAME,        /* No name, or another port's. */
-    RULES_PORT_UNBOUND,         /* vlan_bindings has no key 0. */
-    RULES_PORT_BAD_SUBNET,      /* Its subnet is set aside or in no network. */
+    RULES_PORT_UNBOUND,         /* vlan_bindings is empty. */
+    RULES_PORT_BAD_SUBNET,      /* All its subnets are set aside or in no
+                                 * network. */
+};
+
+/* A VLAN of a port, 1 to 4094, and the subnet of what is tagged with it. */
+struct rules_trunk {
+    uint16_t vlan;
+    uint32_t vsid;
 };
 
 /* The families of provider addresses.  A port has a PA of each. */
@@ -113,7 +146,11 @@ struct rules_port {
     char *name;                 /* As addr_guid_normalize() writes it; with
                                  * RULES_PORT_BAD_NAME as it is. */
     enum rules_port_fault fault;
-    uint32_t vsid;              /* Subnet of untagged traffic; 0 if 'fault'. */
+    uint32_t vsid;              /* Subnet of untagged traffic; 0 if it has
+                                 * none that can be used. */
+    struct rules_trunk *trunks; /* In ascending order of VLANs; no subnet
+                                 * twice, nor that of untagged traffic. */
+    size_t n_trunks;            /* 0, and 'vsid' 0, with any 'fault'. */
     bool allow_spoof;           /* May send from any address. */
     bool forwards;              /* May send IP packets of others. */
     struct in6_addr pinned[N_PA_FAMILIES]; /* other_config:pa, by enum
@@ -149,9 +186,12 @@ const struct rules_subnet *rules_find_subnet(const struct rules *,
                                              uint32_t vsid);
 bool rules_owns_pa(const struct rules *, const struct in6_addr *pa);
 
-/* Comparison: all there is; the PAs alone; one subnet's prefixes alone. */
+/* Comparison: all there is but for guests; the PAs alone; guests alone; one
+ * subnet's prefixes alone. */
 bool rules_equal(const struct rules *, const struct rules *);
 bool rules_pas_equal(const struct rules *, const struct rules *);
+bool rules_guests_equal(const struct rules_guest *a, size_t n_a,
+                        const struct rules_guest *b, size_t n_b);
 bool rules_prefixes_equal(const struct rules_subnet *,
                           const struct rules_subnet *);
 

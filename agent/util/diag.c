@@ -35,6 +35,8 @@ static const char *const code_names[N_DIAG_CODES] = {
     [DIAG_OTHER_CONFIG] = "OtherConfig",
     [DIAG_OTHER_HOST] = "OtherHost",
     [DIAG_BAD_ROUTE] = "BadRoute",
+    [DIAG_VLAN_BINDING] = "VlanBinding",
+    [DIAG_NO_MULTICAST] = "NoMulticast",
 };
 
 const char *

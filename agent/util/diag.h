@@ -45,8 +45,10 @@ enum diag_code {
     DIAG_OTHER_CONFIG,          /* A value in other_config is not one. */
     DIAG_OTHER_HOST,            /* A Physical_Switch that is not this host. */
     DIAG_BAD_ROUTE,             /* A static route that cannot be used. */
+    DIAG_VLAN_BINDING,          /* A VLAN that cannot be bound like this. */
+    DIAG_NO_MULTICAST,          /* The switch cannot send to a group of PAs. */
 };
-#define N_DIAG_CODES (DIAG_BAD_ROUTE + 1)
+#define N_DIAG_CODES (DIAG_NO_MULTICAST + 1)
 
 /* One thing wrong with one row.  At most one per row, column and code. */
 struct diag {

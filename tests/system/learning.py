@@ -65,15 +65,15 @@ def wait_for(condition, what, timeout=20):
         time.sleep(0.05)
 
 
-def learned(world, host):
-    """{CA: (MAC, where)} of subnet 5001 as 'host' has it; where is the PA and
-    the encapsulation, or "here"."""
+def learned(world, host, vsid=VSID):
+    """{CA: (MAC, where)} of a subnet as 'host' has it; where is the PA and the
+    encapsulation, or "here"."""
     text = world.on_host(host, "ovs-appctl", "-t", "hnv-agent",
                          "hnv/learned")
     found = {}
     for m in re.finditer(r"VSID (\d+) CA (\S+) MAC (\S+) (?:on port \d+|"
                          r"at PA (\S+) by (\S+)), seen", text):
-        if int(m.group(1)) == VSID:
+        if int(m.group(1)) == vsid:
             found[m.group(2)] = (m.group(3), f"{m.group(4)} {m.group(5)}"
                                  if m.group(4) else "here")
     return found

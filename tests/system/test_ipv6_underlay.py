@@ -7,7 +7,7 @@
 """
 
 import pytest
-from scapy.layers.inet import ICMP, IP
+from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.l2 import Ether
 
 from hnvlab.policy import Network, Policy, Subnet
@@ -72,3 +72,35 @@ def test_a_broadcast_reaches_every_host(world):
         a1.send(frame)
         for tap in (a3, a4):
             tap.expect(lambda p: p.type == EXPERIMENT, "broadcast")
+
+
+def test_a_copy_per_guest(world):
+    """Made out to each, and to the address of its host."""
+    before = world.policy
+    networks = [Network("contoso", [
+        Subnet(5001, "10.1.1.0/24", {"replication": "per_vm"}),
+        Subnet(5002, "10.1.2.254/24")])]
+    frame = (Ether(src=w.mac("a1"), dst=BROADCAST)
+             / IP(src=w.ca("a1"), dst="255.255.255.255")
+             / UDP(sport=3001, dport=9999) / b"to all")
+
+    def is_copy(packet):
+        return UDP in packet and packet[UDP].sport == 3001
+
+    world.apply(before.replace(networks=networks))
+    try:
+        with world.tap("a1") as a1, world.tap("a3") as a3, \
+                world.tap("a4") as a4, \
+                uplink_tap(world.lab, "h1") as uplink:
+            a1.send(frame)
+            for tap, name, host in ((a3, "a3", "h2"), (a4, "a4", "h3")):
+                copy = tap.expect(is_copy, "copy")
+                assert (copy.dst, copy[IP].dst) == (w.mac(name), w.ca(name))
+                outer = Outer(uplink.expect(
+                    lambda p, n=name: is_tunnelled(p)
+                    and is_copy(Outer(p).inner)
+                    and Outer(p).inner.dst == w.mac(n), "tunnelled copy",
+                    outgoing=True))
+                assert_header(world, outer, 5001, "h1", host)
+    finally:
+        world.apply(before)

@@ -11,7 +11,7 @@ from scapy.layers.l2 import ARP, Ether
 
 import world as w
 from learning import (
-    SPARE, VSID, at, counter, gratuitous, is_request,
+    SPARE, VSID, at, counter, diagnostics, gratuitous, is_request,
     know_each_other, learned, learning_policy, probe, report_of, reported,
     set_address, start_over, wait_for)
 from wire import (Outer, arp_request, echo, is_arp_reply, is_echo,
@@ -89,6 +89,28 @@ def test_a_question_for_an_unknown_address_goes_to_every_pa(world):
         b1.send(arp_request(w.mac("b1"), w.ca("b1"), w.GATEWAY_B))
         heard = b1.until(lambda p: is_arp_reply(p, w.GATEWAY_B), "fence")
         assert not [p for p in heard if ARP in p]
+
+
+def test_all_are_asked_where_there_is_to_be_a_copy_per_guest(world):
+    """The policy's guests are not all, so there is a copy per PA."""
+    start_over(world, learning_policy(world.policy.encap,
+                                      replication="per_vm"))
+    (text,) = diagnostics(world, "h1")
+    assert text.startswith('other_config:replication "per_vm" is not '
+                           'possible with other_config:learning')
+    with world.tap("a1") as a1, world.tap("a2") as a2, \
+            uplink_tap(world.lab, "h1") as uplink:
+        a1.send(arp_request(w.mac("a1"), w.ca("a1"), SPARE))
+        outers = [Outer(uplink.expect(
+            lambda p: is_tunnelled(p)
+            and is_request(Outer(p).inner, SPARE), "question",
+            outgoing=True)) for _ in range(2)]
+        assert {o.dst for o in outers} == {w.PAS["h2"], w.PAS["h3"]}
+        a2.expect(lambda p: is_request(p, SPARE), "question")
+    world.ping("a1", w.ca("a3"), 3)
+    for host, other, where in (("h1", "a3", "h2"), ("h2", "a1", "h1")):
+        wait_for(lambda h=host, o=other, p=where: told(world, h, w.ca(o))
+                 == (w.mac(o), at(world, p)), f"{other} known on {host}")
 
 
 def test_a_learned_address_is_answered_by_the_switch(world):

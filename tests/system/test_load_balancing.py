@@ -9,6 +9,7 @@ s1, s2 and s3 share 10.1.1.50 and hear of each connection to it; answers are
 made here."""
 
 import contextlib
+import time
 
 import pytest
 from scapy.layers.inet import IP, TCP, UDP
@@ -19,7 +20,7 @@ from hnvlab.policy import (Network, Policy, Subnet, delete, insert,
                            locator_uuid, mapping_row, row_uuid, switch_uuid)
 
 import world as w
-from wire import arp_request, is_arp_reply
+from wire import TIMEOUT, arp_request, is_arp_reply
 
 SHARED = "10.1.1.50"
 SERVERS = {"s1": "h1", "s2": "h2", "s3": "h3"}
@@ -78,6 +79,14 @@ class Balanced:
     def receivers(self, packets, client="a1"):
         """{packet's id: server that gets it}; each of them is one server's."""
         got = {}
+
+        def receive(server, arrived):
+            for p in arrived:
+                if IP in p and p[IP].dst == SHARED:
+                    assert p.dst == BY_NAME[server].mac
+                    assert p[IP].id not in got, "two got one packet"
+                    got[p[IP].id] = server
+
         with contextlib.ExitStack() as stack:
             taps = {s: stack.enter_context(self.world.tap(s))
                     for s in SERVERS}
@@ -85,13 +94,13 @@ class Balanced:
             for ident, packet in packets.items():
                 packet[IP].id = ident
                 sender.send(packet)
+            deadline = time.monotonic() + TIMEOUT
+            while set(got) != set(packets) and time.monotonic() < deadline:
+                for server, tap in taps.items():
+                    receive(server, tap.packets(timeout=0.02))
             for server, tap in taps.items():
                 fence = self._fence(sender, client, server)
-                for p in tap.until(fence, "fence"):
-                    if IP in p and p[IP].dst == SHARED:
-                        assert p.dst == BY_NAME[server].mac
-                        assert p[IP].id not in got, "two got one packet"
-                        got[p[IP].id] = server
+                receive(server, tap.until(fence, "fence"))
         assert set(got) == set(packets)
         return got
 

@@ -18,10 +18,11 @@ from scapy.layers.inet import IP
 from scapy.layers.l2 import Ether
 
 from hnvlab import netns
-from hnvlab.policy import (Network, Policy, Subnet, row_uuid, switch_uuid,
-                           update)
+from hnvlab.policy import (Network, Policy, Subnet, locator_row, row_uuid,
+                           switch_uuid, update)
 
 import world as w
+from learning import wait_for
 from wire import (BROADCAST, TIMEOUT, Outer, echo, is_echo, is_tunnelled,
                   uplink_tap)
 
@@ -295,3 +296,95 @@ def test_an_address_that_the_host_loses_is_replaced_within_a_second(pas):
     assert pas.wait_for_source(guest, fails) < 1.0
     assert guests_by_pa(pas) == groups
     assert pas.diagnostics() == []
+
+
+def set_copies(pas, host, addresses):
+    """Has a host send copies of 5001's broadcasts to these."""
+    with pas.world.client(host) as client:
+        rows = client.transact("ms_vtep", {
+            "op": "select", "table": "Physical_Locator", "where": [],
+            "columns": ["_uuid", "dst_ip"]})[0]["rows"]
+    known = {row["dst_ip"]: row["_uuid"] for row in rows}
+    operations, members = [], []
+    for i, pa in enumerate(addresses):
+        if pa not in known:
+            operations.append({
+                "op": "insert", "table": "Physical_Locator",
+                "uuid-name": f"pa{i}",
+                "row": locator_row(pa, pas.world.policy.encap)})
+        members.append(known.get(pa, ["named-uuid", f"pa{i}"]))
+    pas.world.transact(
+        host, *operations,
+        {"op": "insert", "table": "Physical_Locator_Set", "uuid-name": "all",
+         "row": {"locators": ["set", members]}},
+        update("Mcast_Macs_Remote", row_uuid("flood", 5001),
+               {"locator_set": ["named-uuid", "all"]}))
+
+
+@pytest.fixture
+def copies_to_all(pas):
+    """Broadcasts go to both addresses of h1, as they would if the mappings of
+    its guests named both."""
+    first = [pas.pas[h][0] for h in ("h1", "h2")]
+    for host in ("h1", "h2"):
+        set_copies(pas, host, [*first, pas.pas["h1"][1]])
+    yield pas
+    for host in ("h1", "h2"):
+        set_copies(pas, host, first)
+
+
+def second_copies(pas):
+    """How many h1 has dropped."""
+    pas.lab.host("h1").switch.appctl("revalidator/purge")
+    text = pas.world.on_host("h1", "ovs-appctl", "-t", "hnv-agent",
+                             "hnv/drops")
+    return int(re.search(r"second-copy\s+(\d+)", text).group(1))
+
+
+def broadcast_from_a3(pas, seq, both_arrive=True):
+    """Every guest of its subnet on h1 hears it once; a copy goes to each
+    address of h1."""
+    def frame(last):
+        return Ether(src=w.mac("a3"), dst=BROADCAST,
+                     type=EXPERIMENT) / (b"x" * 49 + last)
+
+    def is_copy(packet, last=bytes([seq])):
+        return packet.type == EXPERIMENT and bytes(packet)[-1:] == last
+
+    with contextlib.ExitStack() as stack:
+        taps = {g: stack.enter_context(pas.world.tap(g)) for g in SENDERS
+                if BY_NAME[g].vsid == 5001}
+        uplink = stack.enter_context(pas.uplink("h2", 0))
+        a3 = stack.enter_context(pas.world.tap("a3"))
+        dropped = second_copies(pas)
+        a3.send(frame(bytes([seq])))
+        copies = [uplink.expect(
+            lambda p: is_tunnelled(p) and is_copy(Outer(p).inner),
+            "tunnelled copy", outgoing=True) for _ in range(2)]
+        assert {Outer(p).dst for p in copies} == set(pas.pas["h1"])
+        for tap in taps.values():
+            tap.expect(is_copy, "copy")
+        if both_arrive:
+            wait_for(lambda: second_copies(pas) == dropped + 1, "second copy")
+        a3.send(frame(b"f"))
+        for guest, tap in taps.items():
+            heard = tap.until(lambda p: is_copy(p, b"f"), "fence")
+            assert not [p.summary() for p in heard if is_copy(p)], guest
+
+
+def test_a_broadcast_to_each_address_is_heard_once(copies_to_all):
+    broadcast_from_a3(copies_to_all, 1)
+
+
+def test_a_broadcast_is_heard_if_an_uplink_is_down(copies_to_all):
+    """Whichever of the copies it is that does not arrive."""
+    pas = copies_to_all
+    for number, fails in enumerate(pas.pas["h1"]):
+        (other,) = set(pas.pas["h1"]) - {fails}
+        guest = guests_by_pa(pas)[fails][0]
+        with uplink_down(pas, number):
+            wait_for(lambda: pas.pa_of(guest) == other, "other address")
+            w.forget_cached(pas.lab.host("h1"))
+            broadcast_from_a3(pas, 2 + number, both_arrive=False)
+        wait_for(lambda: pas.pa_of(guest) == fails, "address as before")
+    pas.route_through(1)

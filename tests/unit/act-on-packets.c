@@ -23,10 +23,12 @@
  *     put ca VSID CA MAC ENCAP PA LEARNED
  *     put share VSID CA SHARE MAC ENCAP PA
  *     put mac VSID MAC ENCAP PA
+ *     put peer DOMAIN PA
  *     port VSID MAC PORT
  *     header VSID MAC LOCAL-PA SRC DST ETH-SRC ETH-DST VID TOS TTL DF CSUM
  *            MTU PORT         (for where MAC is; VID -1: untagged)
  *     hash HASH               (of all packets from here on; 0: none)
+ *     admit VSID DOMAIN VSID FLAGS PA PACKET...
  *     arp VSID MAC ASKER FLAGS PACKET...
  *     route VSID ROUTER NEXT-HOP PACKET...
  *     switch VSID PACKET...
@@ -175,6 +177,10 @@ do_put(void)
         e.mac = next_mac();
         space_key_init_mac(&e.key, vsid, e.mac);
         e.where = next_where();
+    } else if (!strcmp(kind, "peer")) {
+        const struct in6_addr pa = next_ip();
+
+        space_key_init_peer(&e.key, vsid, &pa);
     } else {
         const struct in6_addr ca = next_ip();
 
@@ -245,6 +251,33 @@ do_hash(void)
 }
 
 static void
+do_admit(void)
+{
+    struct hnv_admit action;
+
+    action.vsid = next_number();
+    action.domain = next_number();
+    action.source_vsid = next_number();
+    action.flags = next_number();
+
+    const struct in6_addr pa = next_ip();
+    next_packets();
+    for (size_t i = 0; i < batch.n; i++) {
+        struct flow_tnl *tunnel = &batch.packets[i]->md.tunnel;
+
+        memset(tunnel, 0, sizeof *tunnel);
+        if (addr_is_ipv4(&pa)) {
+            tunnel->ip_src = addr_to_ipv4(&pa);
+            tunnel->ip_dst = htonl(1);
+        } else {
+            tunnel->ipv6_src = pa;
+        }
+    }
+    hnv_admit_execute(table, &action, batch.packets, batch.n, batch.results);
+    print_batch();
+}
+
+static void
 do_arp(void)
 {
     struct hnv_arp action;
@@ -306,8 +339,9 @@ run(char *line)
         void (*function)(void);
     } commands[] = {
         { "put", do_put }, { "port", do_port }, { "header", do_header },
-        { "hash", do_hash }, { "arp", do_arp }, { "route", do_route },
-        { "switch", do_switch }, { "encap", do_encap },
+        { "hash", do_hash }, { "admit", do_admit }, { "arp", do_arp },
+        { "route", do_route }, { "switch", do_switch },
+        { "encap", do_encap },
     };
     const char *name = strtok_r(line, " \n", &rest);
 

@@ -8,6 +8,7 @@
 #include "model/rules.h"
 #include "openvswitch/ofp-actions.h"
 #include "openvswitch/ofp-flow.h"
+#include "packets.h"
 #include "plan/plan.h"
 #include "unit.h"
 #include "util.h"
@@ -145,6 +146,27 @@ count(const struct fixture *f, int table, const char *match,
 }
 
 /* Whatever comes out is understood by Open vSwitch's own parser. */
+static void
+check_flows_parse(const struct fixture *f)
+{
+    for (size_t i = 0; i < f->compiled->plan->n; i++) {
+        const struct plan_flow *flow = &f->compiled->plan->flows[i];
+        enum ofputil_protocol usable;
+        struct ofputil_flow_mod fm;
+        char *text = xasprintf("table=%d,priority=%d,%s,actions=%s",
+                               flow->table, flow->priority, flow->match,
+                               flow->actions);
+        char *error = parse_ofp_flow_mod_str(&fm, text, NULL, NULL, OFPFC_ADD,
+                                             &usable);
+
+        ck_assert_msg(!error, "%s: %s", text, error);
+        ck_assert_msg(usable & OFPUTIL_P_OF15_OXM, "%s: not in 1.5", text);
+        minimatch_destroy(&fm.match);
+        free(CONST_CAST(struct ofpact *, fm.ofpacts));
+        free(text);
+    }
+}
+
 START_TEST(every_flow_parses)
 {
     struct rules_migration migrations[] = {
@@ -164,22 +186,7 @@ START_TEST(every_flow_parses)
     run(&f);
     ck_assert_uint_gt(f.compiled->plan->n, 20);
     ck_assert_int_eq(count(&f, TABLE_MTU, "", "check_pkt_larger"), 4);
-    for (size_t i = 0; i < f.compiled->plan->n; i++) {
-        const struct plan_flow *flow = &f.compiled->plan->flows[i];
-        enum ofputil_protocol usable;
-        struct ofputil_flow_mod fm;
-        char *text = xasprintf("table=%d,priority=%d,%s,actions=%s",
-                               flow->table, flow->priority, flow->match,
-                               flow->actions);
-        char *error = parse_ofp_flow_mod_str(&fm, text, NULL, NULL, OFPFC_ADD,
-                                             &usable);
-
-        ck_assert_msg(!error, "%s: %s", text, error);
-        ck_assert_msg(usable & OFPUTIL_P_OF15_OXM, "%s: not in 1.5", text);
-        minimatch_destroy(&fm.match);
-        free(CONST_CAST(struct ofpact *, fm.ofpacts));
-        free(text);
-    }
+    check_flows_parse(&f);
     fixture_uninit(&f);
 }
 END_TEST
@@ -254,7 +261,8 @@ START_TEST(a_port_that_forwards_may_send_ip_from_any_address)
     ck_assert_int_eq(count(&f, TABLE_SOURCE_IP, "arp,arp_op=1,in_port=7", ""),
                      1);
     ck_assert_int_eq(count(&f, TABLE_SOURCE_IP,
-                           "arp,in_port=7,arp_spa=10.1.1.0/24", "->reg2"), 1);
+                           "arp,in_port=7,reg0=0x1389,arp_spa=10.1.1.0/24",
+                           "->reg2"), 1);
     ck_assert_int_eq(count(&f, TABLE_SOURCE_IP, "ipv6,in_port=7", ""), 1);
     ck_assert_int_eq(count(&f, TABLE_ADMIT, "in_port=7,vlan_tci=0x0000,dl_src",
                            "resubmit(,1)"), 1);
@@ -485,6 +493,39 @@ START_TEST(a_broadcast_to_many_hosts_takes_several_flows)
 }
 END_TEST
 
+/* Others send a copy to each of them. */
+START_TEST(of_this_hosts_pas_one_hears_copies)
+{
+    struct in6_addr here[] = { addr("192.0.2.1"), addr("192.0.2.11"),
+                               addr("2001:db8::1") };
+    struct fixture f;
+
+    fixture_init(&f);
+    f.subnets[0].flood_here = here;
+    f.subnets[0].n_flood_here = 1;
+    run(&f);
+    ck_assert_int_eq(count(&f, TABLE_DECAP, "tun_", ""), 0);
+
+    f.subnets[0].n_flood_here = ARRAY_SIZE(here);
+    run(&f);
+    check_flows_parse(&f);
+    ck_assert_int_eq(count(&f, TABLE_DECAP, "reg0=0x1389,tun_", ""), 2);
+    ck_assert_int_eq(count(&f, TABLE_DECAP, "tun_dst=192.0.2.11,dl_dst=01",
+                           "resubmit(,110)"), 1);
+    ck_assert_int_eq(count(&f, TABLE_DECAP, "tun_ipv6_dst=2001:db8::1,", ""),
+                     1);
+
+    /* Its uplink is down. */
+    add_pa(&f, 1500);
+    f.host->pas[0].up = false;
+    run(&f);
+    ck_assert_int_eq(count(&f, TABLE_DECAP, "reg0=0x1389,tun_", ""), 2);
+    ck_assert_int_eq(count(&f, TABLE_DECAP, "tun_dst=192.0.2.1,", ""), 1);
+    ck_assert_int_eq(count(&f, TABLE_DECAP, "tun_dst=192.0.2.11,", ""), 0);
+    fixture_uninit(&f);
+}
+END_TEST
+
 START_TEST(a_port_has_the_mtu_of_the_worst_tunnel)
 {
     struct fixture f;
@@ -515,6 +556,123 @@ START_TEST(a_port_has_the_mtu_of_the_worst_tunnel)
 }
 END_TEST
 
+/* Guests of all kinds of places; the flows of COPY_IP are in several parts. */
+START_TEST(a_copy_per_guest_takes_several_flows)
+{
+    static struct rules_guest many[700];
+    struct fixture f;
+
+    for (size_t i = 0; i < ARRAY_SIZE(many); i++) {
+        many[i] = (struct rules_guest) {
+            .mac.ea = { 2, 0, 0, 1, i >> 8, i & 0xff },
+            .ca4 = i % 3 ? htonl(0x0a010100 + i) : 0,
+            .ca6 = addr(i % 5 ? "fd00::5" : "::"),
+            .where.encap = i % 4 ? SPACE_VXLAN : SPACE_NVGRE,
+            .where.pa = addr(i % 2 ? "192.0.2.9" : "2001:db8::9"),
+        };
+        if (i % 7 == 0) {
+            many[i].where = (struct space_where) { .encap = SPACE_LOCAL };
+        }
+    }
+    fixture_init(&f);
+    add_iface(&f, "p1", "vif1", OFP_PORT_C(1));
+    f.subnets[0].replication = RULES_PER_VM;
+    f.subnets[0].guests = many;
+    f.subnets[0].n_guests = ARRAY_SIZE(many);
+    run(&f);
+    check_flows_parse(&f);
+
+    ck_assert_int_eq(count(&f, TABLE_FLOOD, "reg0=0x1389", "output"), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(many); i++) {
+        char *out = xasprintf("set_field:"ETH_ADDR_FMT"->eth_dst,%s",
+                              ETH_ADDR_ARGS(many[i].mac),
+                              i % 3 ? "set_field:10.1." : "");
+
+        ck_assert_int_eq(count(&f, TABLE_COPY_IP, "ip,", out), 1);
+        free(out);
+    }
+    ck_assert_int_eq(count(&f, TABLE_COPY, "reg7", ""), 3);
+    ck_assert_int_eq(count(&f, TABLE_COPY_IP, "ip,reg0=0x1389,reg7", ""), 3);
+    fixture_uninit(&f);
+}
+END_TEST
+
+/* By its mapping's encapsulation, if that names one; in no place twice. */
+START_TEST(a_guest_that_moves_gets_copies_in_both_places)
+{
+    struct rules_guest guests[] = {
+        { .mac.ea = { 2, 0, 0, 1, 0, 1 }, .ca4 = htonl(0x0a010105),
+          .ca6 = addr("fd00::5"),
+          .where = { SPACE_NVGRE, addr("192.0.2.9") } },
+        { .mac.ea = { 2, 0, 0, 1, 0, 2 }, .ca4 = htonl(0x0a010106),
+          .where = { .encap = SPACE_LOCAL } },
+        { .mac.ea = { 2, 0, 0, 1, 0, 3 }, .ca4 = htonl(0x0a010107),
+          .where = { SPACE_VXLAN, addr("192.0.2.7") } },
+    };
+    struct rules_migration migrations[] = {
+        { addr("10.1.1.5"), { SPACE_VXLAN, addr("192.0.2.8") } },
+        { addr("10.1.1.6"), { SPACE_VXLAN, addr("192.0.2.8") } },
+        { addr("10.1.1.7"), { SPACE_VXLAN, addr("192.0.2.7") } },
+        { addr("fd00::5"), { SPACE_VXLAN, addr("192.0.2.8") } },
+    };
+    struct fixture f;
+
+    fixture_init(&f);
+    f.subnets[0].replication = RULES_PER_VM;
+    f.subnets[0].guests = guests;
+    f.subnets[0].n_guests = ARRAY_SIZE(guests);
+    f.subnets[0].migrations = migrations;
+    f.subnets[0].n_migrations = ARRAY_SIZE(migrations);
+    run(&f);
+    check_flows_parse(&f);
+
+    static const char *const copies[] = {
+        "set_field:02:00:00:01:00:02->eth_dst,"
+        "set_field:192.0.2.8->tun_dst,output:100,"
+        "set_field:02:00:00:01:00:03->eth_dst,"
+        "set_field:192.0.2.7->tun_dst,output:100",
+        "set_field:02:00:00:01:00:01->eth_dst,"
+        "set_field:192.0.2.9->tun_dst,output:101,"
+        "set_field:02:00:00:01:00:01->eth_dst,"
+        "set_field:192.0.2.8->tun_dst,output:101",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(copies); i++) {
+        ck_assert_int_eq(count(&f, TABLE_COPY, "", copies[i]), 1);
+    }
+    ck_assert_int_eq(count(&f, TABLE_COPY, "", "192.0.2.8->tun_dst,output:101,"
+                           "set_field:02:00:00:01:00:01"), 0);
+    fixture_uninit(&f);
+}
+END_TEST
+
+/* The fixture's subnet has a PA by VXLAN and one by NVGRE. */
+START_TEST(a_group_gets_one_copy_by_each_encapsulation)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    f.subnets[0].replication = RULES_MULTICAST;
+    f.subnets[0].group_pa = addr("239.1.2.3");
+    run(&f);
+    ck_assert_int_eq(count(&f, TABLE_FLOOD, "reg0=0x1389",
+                           "239.1.2.3->tun_dst,output:100"), 1);
+    ck_assert_int_eq(count(&f, TABLE_FLOOD, "reg0=0x1389",
+                           "239.1.2.3->tun_dst,output:101"), 1);
+    ck_assert_int_eq(count(&f, TABLE_FLOOD, "", "192.0.2"), 0);
+    ck_assert_int_eq(count(&f, TABLE_ADMIT, "tun_src=192.0.2.1", "drop"), 2);
+    ck_assert_uint_eq(f.compiled->n_groups, 1);
+    ck_assert_uint_eq(diag_set_count(&f.compiled->diags), 0);
+
+    f.host->userspace = true;
+    run(&f);
+    ck_assert_int_eq(count(&f, TABLE_FLOOD, "", "192.0.2.2->tun_dst"), 1);
+    ck_assert_int_eq(count(&f, TABLE_FLOOD, "", "239."), 0);
+    ck_assert_uint_eq(f.compiled->n_groups, 0);
+    ck_assert_uint_eq(diag_set_count(&f.compiled->diags), 1);
+    fixture_uninit(&f);
+}
+END_TEST
+
 START_TEST(two_ports_with_one_mac_are_both_blocked)
 {
     struct rules_port ports[] = {
@@ -538,6 +696,110 @@ START_TEST(two_ports_with_one_mac_are_both_blocked)
     ck_assert_uint_eq(diag_set_count(&f.compiled->diags), 2);
     ck_assert_int_eq(count(&f, TABLE_ADMIT, "in_port=1,", ""), 0);
     ck_assert_int_eq(count(&f, TABLE_FLOOD_LOCAL, "reg0=0x1389", ""), 0);
+    fixture_uninit(&f);
+}
+END_TEST
+
+/* vif1 is in the first subnet untagged and in the second by VLAN 10; vif2,
+ * with the same MAC, in the second alone. */
+START_TEST(a_mac_shared_in_one_vlan_sets_that_vlan_aside)
+{
+    struct rules_trunk trunks[] = { { .vlan = 10, .vsid = 5002 } };
+    struct rules_port ports[] = {
+        { .name = CONST_CAST(char *, "p1"), .vsid = 5001,
+          .trunks = trunks, .n_trunks = 1 },
+        { .name = CONST_CAST(char *, "p2"), .vsid = 5002,
+          .row.parts[0] = 2 },
+    };
+    struct fixture f;
+
+    fixture_init(&f);
+    f.rules.ports = ports;
+    add_iface(&f, "p1", "vif1", OFP_PORT_C(1));
+    f.rules.n_ports = 1;
+    run(&f);
+    ck_assert_uint_eq(f.compiled->n_vlans, 2);
+    ck_assert_int_eq(count(&f, TABLE_ADMIT, "dl_vlan=10", "pop_vlan"), 1);
+    ck_assert_int_eq(count(&f, TABLE_FLOOD_LOCAL, "reg0=0x138a", "0x1->"), 1);
+
+    add_iface(&f, "p2", "vif2", OFP_PORT_C(2));
+    f.rules.n_ports = 2;
+    run(&f);
+    ck_assert_int_eq(f.compiled->ports[0].state, PORT_ACTIVE);
+    ck_assert_int_eq(f.compiled->ports[1].state, PORT_BLOCKED);
+    ck_assert_uint_eq(f.compiled->n_vlans, 1);
+    ck_assert_uint_eq(diag_set_count(&f.compiled->diags), 2);
+    ck_assert_int_eq(count(&f, TABLE_ADMIT, "in_port=1,vlan_tci=0x0000",
+                           ""), 1);
+    ck_assert_int_eq(count(&f, TABLE_ADMIT, "dl_vlan", ""), 0);
+    ck_assert_int_eq(count(&f, TABLE_FLOOD_LOCAL, "reg0=0x138a", ""), 0);
+    fixture_uninit(&f);
+}
+END_TEST
+
+/* vif1 is in both subnets, by VLAN 10 in the second. */
+static void
+fixture_init_trunk(struct fixture *f)
+{
+    static struct rules_trunk trunks[] = { { .vlan = 10, .vsid = 5002 } };
+
+    fixture_init(f);
+    f->ports[0].trunks = trunks;
+    f->ports[0].n_trunks = ARRAY_SIZE(trunks);
+    add_iface(f, "p1", "vif1", OFP_PORT_C(7));
+}
+
+START_TEST(a_trunk_learns_in_each_of_its_subnets)
+{
+    struct fixture f;
+
+    fixture_init_trunk(&f);
+    f.subnets[1].learning.enabled = true;
+    run(&f);
+    check_flows_parse(&f);
+    ck_assert_int_eq(count(&f, TABLE_LEARN_ARP, "in_port=7", "meter:7"), 1);
+    ck_assert_int_eq(count(&f, TABLE_UNKNOWN_MAC, "reg0=0x1389", ""), 0);
+    ck_assert_int_eq(count(&f, TABLE_UNKNOWN_MAC, "reg0=0x138a", ""), 1);
+
+    f.subnets[0].learning.enabled = true;
+    run(&f);
+    ck_assert_int_eq(count(&f, TABLE_LEARN_ARP, "in_port=7", "meter:7"), 1);
+    ck_assert_int_eq(count(&f, TABLE_LEARN_ND, "in_port=7", "meter:7"), 1);
+    ck_assert_int_eq(count(&f, TABLE_UNKNOWN_MAC, "reg0=0x1389", ""), 1);
+    ck_assert_int_eq(count(&f, TABLE_UNKNOWN_MAC, "reg0=0x138a", ""), 1);
+    fixture_uninit(&f);
+}
+END_TEST
+
+START_TEST(a_trunks_tag_says_whose_packet_is_too_long)
+{
+    struct fixture f;
+
+    fixture_init_trunk(&f);
+    add_pa(&f, 1500);
+    run(&f);
+    ck_assert_int_eq(count(&f, TABLE_TOO_LONG, "metadata=0/0x1fff,",
+                           "load:0x1389->reg10[8..31]"), 2);
+    ck_assert_int_eq(count(&f, TABLE_TOO_LONG, "metadata=0x100a/0x1fff,",
+                           "load:0x138a->reg10[8..31]"), 2);
+    fixture_uninit(&f);
+}
+END_TEST
+
+START_TEST(a_trunk_that_forwards_has_neighbors_in_each_subnet)
+{
+    struct fixture f;
+
+    fixture_init_trunk(&f);
+    f.ports[0].forwards = true;
+    run(&f);
+    ck_assert_int_eq(count(&f, TABLE_SOURCE_IP, "ip,in_port=7", ""), 1);
+    ck_assert_int_eq(count(&f, TABLE_SOURCE_IP,
+                           "arp,in_port=7,reg0=0x1389,arp_spa=10.1.1.0/24",
+                           "->reg2"), 1);
+    ck_assert_int_eq(count(&f, TABLE_SOURCE_IP,
+                           "arp,in_port=7,reg0=0x138a,arp_spa=10.1.2.0/24",
+                           "->reg2"), 1);
     fixture_uninit(&f);
 }
 END_TEST
@@ -577,8 +839,16 @@ main(void)
     tcase_add_test(tc, only_an_active_port_may_speak_of_neighbours);
     tcase_add_test(tc, a_missing_tunnel_port_leaves_the_other_at_work);
     tcase_add_test(tc, a_broadcast_to_many_hosts_takes_several_flows);
+    tcase_add_test(tc, of_this_hosts_pas_one_hears_copies);
     tcase_add_test(tc, a_port_has_the_mtu_of_the_worst_tunnel);
+    tcase_add_test(tc, a_copy_per_guest_takes_several_flows);
+    tcase_add_test(tc, a_guest_that_moves_gets_copies_in_both_places);
+    tcase_add_test(tc, a_group_gets_one_copy_by_each_encapsulation);
     tcase_add_test(tc, two_ports_with_one_mac_are_both_blocked);
+    tcase_add_test(tc, a_mac_shared_in_one_vlan_sets_that_vlan_aside);
+    tcase_add_test(tc, a_trunk_learns_in_each_of_its_subnets);
+    tcase_add_test(tc, a_trunks_tag_says_whose_packet_is_too_long);
+    tcase_add_test(tc, a_trunk_that_forwards_has_neighbors_in_each_subnet);
     tcase_add_test(tc, a_port_with_the_routers_mac_is_blocked);
     suite_add_tcase(suite, tc);
     return unit_run(suite);

@@ -114,7 +114,7 @@ set_string(char **s, const char *value)
 
 START_TEST(every_fact_makes_a_difference)
 {
-    for (int fact = 0; fact < 10; fact++) {
+    for (int fact = 0; fact < 11; fact++) {
         struct host_view *a = host_view_create();
 
         add(a, "a", "tap1")->has_mac = true;
@@ -133,6 +133,7 @@ START_TEST(every_fact_makes_a_difference)
         case 7: set_string(&a->ports[0].port_id, "x"); break;
         case 8: set_string(&a->ports[0].vm_name, "x"); break;
         case 9: add(a, "b", "tap2"); break;
+        case 10: a->userspace = true; break;
         }
         ck_assert_msg(!host_view_equal(a, b), "fact %d", fact);
         host_view_destroy(a);

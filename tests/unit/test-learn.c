@@ -264,7 +264,9 @@ static enum learner_verdict
 check(const struct feed *f, const char *ca, struct eth_addr mac,
       struct learner_place place)
 {
-    static const struct learner_port port = { 5001, guest, OFP_PORT_C(1) };
+    static const struct learner_port port = {
+        .vsid = 5001, .mac = guest, .ofport = OFP_PORT_C(1),
+    };
     const struct learner_facts facts = {
         f->policy, policy_rules(f->policy), &port, 1,
     };
@@ -509,6 +511,7 @@ END_TEST
 
 struct heard {
     unsigned int n_to_guest, n_as_guest, n_to_subnet;
+    uint16_t vlan;              /* Of the last packet as a guest. */
     size_t n_entries, n_locals;
 };
 
@@ -546,7 +549,10 @@ h_send(const struct learner_frame *frame, void *h_)
     struct heard *h = h_;
 
     h->n_to_guest += frame->how == LEARN_TO_GUEST;
-    h->n_as_guest += frame->how == LEARN_AS_GUEST;
+    if (frame->how == LEARN_AS_GUEST) {
+        h->n_as_guest++;
+        h->vlan = frame->vlan;
+    }
     h->n_to_subnet += frame->how == LEARN_TO_SUBNET;
 }
 
@@ -562,7 +568,9 @@ take(struct learner *learner, struct learner_place place, struct dp_packet *p,
 
 START_TEST(policy_changes_forget)
 {
-    static const struct learner_port port = { 5001, guest, OFP_PORT_C(1) };
+    static const struct learner_port port = {
+        .vsid = 5001, .mac = guest, .ofport = OFP_PORT_C(1), .vlan = 10,
+    };
     struct heard h = { .n_entries = 0 };
     struct in6_addr unknown = addr("10.1.1.99");
     struct space_entry entry;
@@ -583,6 +591,7 @@ START_TEST(policy_changes_forget)
     ck_assert_uint_eq(learner_count(learner), 2);
     ck_assert_uint_eq(h.n_locals, 1);
     ck_assert_uint_eq(h.n_as_guest, 1);
+    ck_assert_uint_eq(h.vlan, 10);
 
     /* The policy puts one of them elsewhere. */
     feed_mapping(&f, 0, "02:00:00:00:00:02", "10.1.1.7", 0, 0);

@@ -97,10 +97,40 @@ struct n_set {
     struct uuid locators[3];
     size_t n;
 };
+
+/* Of other_config, and what to make of them; the first is no such key. */
+static const struct {
+    const char *text;
+    bool ok;
+    enum rules_replication mode;
+} replications[] = {
+    { NULL, true, RULES_PER_PA },
+    { "per_pa", true, RULES_PER_PA },
+    { "per_vm", true, RULES_PER_VM },
+    { "per_vm", true, RULES_PER_VM },
+    { "multicast", true, RULES_MULTICAST },
+    { "per vm", false, RULES_PER_PA },
+};
+static const struct {
+    const char *text;
+    bool ok;
+} groups[] = {
+    { NULL, false },
+    { "239.1.2.3", true },
+    { "ff0e::77", true },
+    { "224.0.0.251", false },
+    { "10.1.2.3", false },
+    { "fd00::1", false },
+    { "group", false },
+};
+
 struct n_switch {
     uint64_t arrival;
     const char *name;
     int64_t vsid;
+    size_t replication;         /* Index in 'replications'. */
+    size_t group;               /* Index in 'groups'. */
+    bool learns;
 };
 struct n_router {
     uint64_t arrival;
@@ -110,11 +140,15 @@ struct n_router {
     uint64_t arrivals[MAX_BINDINGS];
     size_t n;
 };
+
+/* Keys of vlan_bindings, in ascending order. */
+static const int64_t vlans[] = { 0, 1, 4094, 4095 };
+#define N_VLANS ARRAY_SIZE(vlans)
+
 struct n_port {
     uint64_t arrival;
     const char *name;
-    int64_t vlan;               /* -1: no binding. */
-    int target;
+    int targets[N_VLANS];       /* By index in 'vlans'; -1: no binding. */
 };
 struct n_darv_port {
     uint64_t arrival;
@@ -179,18 +213,53 @@ feed_n_router(struct feed *f, const struct world *w, int n,
 }
 
 static void
+feed_n_switch(struct feed *f, const struct world *w, int n)
+{
+    const struct n_switch *ls = &w->switches[n];
+    struct row_pair pairs[3];
+    size_t n_pairs = 0;
+
+    if (groups[ls->group].text) {
+        pairs[n_pairs++] = (struct row_pair) {
+            "group_pa", groups[ls->group].text,
+        };
+    }
+    if (ls->learns) {
+        pairs[n_pairs++] = (struct row_pair) { "learning", "true" };
+    }
+    if (replications[ls->replication].text) {
+        pairs[n_pairs++] = (struct row_pair) {
+            "replication", replications[ls->replication].text,
+        };
+    }
+    feed_row(f, ROW_LOGICAL_SWITCH, n, (struct row) {
+        .logical_switch = {
+            .name = ls->name, .description = "",
+            .has_tunnel_key = ls->vsid != 0, .tunnel_key = ls->vsid,
+            .other_config = { pairs, n_pairs },
+        },
+    });
+}
+
+static void
 feed_n_port(struct feed *f, const struct world *w, int n)
 {
     const struct n_port *port = &w->ports[n];
-    struct row_binding binding = {
-        .number = port->vlan,
-        .target = row_id(ROW_LOGICAL_SWITCH, port->target),
-    };
+    struct row_binding bindings[N_VLANS];
+    size_t n_bindings = 0;
 
+    for (int i = N_VLANS - 1; i >= 0; i--) {
+        if (port->targets[i] >= 0) {
+            bindings[n_bindings++] = (struct row_binding) {
+                .number = vlans[i],
+                .target = row_id(ROW_LOGICAL_SWITCH, port->targets[i]),
+            };
+        }
+    }
     feed_row(f, ROW_PHYSICAL_PORT, n, (struct row) {
         .physical_port = {
-            .name = port->name, .vlan_bindings = &binding,
-            .n_vlan_bindings = port->vlan >= 0,
+            .name = port->name, .vlan_bindings = bindings,
+            .n_vlan_bindings = n_bindings,
         },
     });
 }
@@ -211,7 +280,7 @@ feed_n_row(struct feed *f, const struct world *w, enum row_table table, int n)
         feed_locator_set(f, n, w->sets[n].locators, w->sets[n].n);
         break;
     case ROW_LOGICAL_SWITCH:
-        feed_switch(f, n, w->switches[n].name, w->switches[n].vsid);
+        feed_n_switch(f, w, n);
         break;
     case ROW_LOGICAL_ROUTER:
         feed_n_router(f, w, n, UINT64_MAX);
@@ -322,6 +391,9 @@ change_switch(struct n_switch *ls)
         ls->vsid = PICK(vsids);
     }
     ls->name = PICK(name_texts);
+    ls->replication = random_range(ARRAY_SIZE(replications));
+    ls->group = random_range(ARRAY_SIZE(groups));
+    ls->learns = !random_range(4);
     return old != ls->vsid;
 }
 
@@ -415,9 +487,10 @@ change_port(struct n_port *port)
     if (!old || !random_range(3)) {
         port->name = PICK(port_texts);
     }
-    port->vlan = (int) random_range(5) - 1;
-    port->vlan = port->vlan > 1 ? 0 : port->vlan;
-    port->target = random_range(N_SWITCHES);
+    for (size_t i = 0; i < N_VLANS; i++) {
+        port->targets[i] = (random_range(i ? 3 : 2)
+                            ? -1 : (int) random_range(N_SWITCHES));
+    }
     return !old || strcmp(old, port->name);
 }
 
@@ -881,6 +954,53 @@ work_out_subnets(struct outcome *o)
     }
 }
 
+/* Whether the binding of number 'i' holds: to a subnet that is one, and in
+ * which the port is not by a lower key; if not, the complaint. */
+static bool
+binding_holds(const struct outcome *o, const struct n_port *port, size_t i,
+              enum diag_code *code)
+{
+    *code = DIAG_VLAN_BINDING;
+    if (vlans[i] > 4094) {
+        return false;
+    }
+    if (o->router_of[port->targets[i]] < 0) {
+        *code = DIAG_PORT_SUBNET_UNUSABLE;
+        return false;
+    }
+    for (size_t j = 0; j < i; j++) {
+        if (port->targets[j] == port->targets[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum rules_replication
+replication_of(const struct n_switch *ls)
+{
+    enum rules_replication mode = replications[ls->replication].mode;
+
+    return ((mode == RULES_MULTICAST && !groups[ls->group].ok)
+            || (mode == RULES_PER_VM && ls->learns)
+            ? RULES_PER_PA : mode);
+}
+
+static void
+work_out_replication(struct outcome *o)
+{
+    for (int n = 0; n < N_SWITCHES; n++) {
+        const struct n_switch *ls = &o->w->switches[n];
+
+        if (o->router_of[n] >= 0
+            && (!replications[ls->replication].ok
+                || replication_of(ls) != replications[ls->replication].mode)) {
+            must_complain(o, ROW_LOGICAL_SWITCH, n, "other_config",
+                          DIAG_OTHER_CONFIG);
+        }
+    }
+}
+
 static void
 work_out_ports(struct outcome *o)
 {
@@ -899,9 +1019,12 @@ work_out_ports(struct outcome *o)
             continue;
         }
         n_seen++;
-        if (!port->vlan && o->router_of[port->target] < 0) {
-            must_complain(o, ROW_PHYSICAL_PORT, n, "vlan_bindings",
-                          DIAG_PORT_SUBNET_UNUSABLE);
+        for (size_t i = 0; i < N_VLANS; i++) {
+            enum diag_code code;
+
+            if (port->targets[i] >= 0 && !binding_holds(o, port, i, &code)) {
+                must_complain(o, ROW_PHYSICAL_PORT, n, "vlan_bindings", code);
+            }
         }
     }
 }
@@ -1099,6 +1222,7 @@ work_out(struct outcome *o, const struct world *w)
     work_out_locators(o);
     work_out_vsids(o);
     work_out_subnets(o);
+    work_out_replication(o);
     work_out_ports(o);
     work_out_darv_ports(o);
     work_out_mappings(o);
@@ -1226,11 +1350,15 @@ compare_prefixes(const struct outcome *o, int n,
     ck_assert_uint_eq(n_prefixes, subnet->n_prefixes);
 }
 
-/* Returns how the packet for 'pa' is to be sent, SPACE_LOCAL if it is not. */
+/* Returns how the packet for 'pa' is to be sent, SPACE_LOCAL if it is not;
+ * '*ret_here' is true if others are to send it here. */
 static enum space_encap
-flood_encap(const struct outcome *o, int n, const struct in6_addr *pa)
+flood_encap(const struct outcome *o, int n, const struct in6_addr *pa,
+            bool *ret_here)
 {
     enum space_encap encap = SPACE_LOCAL;
+
+    *ret_here = false;
 
     for (int i = 0; i < N_MCASTS; i++) {
         const struct n_mcast *mcast = &o->w->mcasts[i];
@@ -1241,11 +1369,18 @@ flood_encap(const struct outcome *o, int n, const struct in6_addr *pa)
             continue;
         }
         for (size_t j = 0; j < set->n; j++) {
+            int l = set->locators[j].parts[1];
             struct space_where where;
+            struct in6_addr dst;
 
-            if (read_locator(o, set->locators[j].parts[1], &where)
-                && where.encap != SPACE_LOCAL && addr_equal(&where.pa, pa)
-                && (encap == SPACE_LOCAL || where.encap < encap)) {
+            if (!read_locator(o, l, &where)
+                || !addr_parse(o->w->locators[l].dst_ip, &dst)
+                || !addr_equal(&dst, pa)) {
+                continue;
+            }
+            if (where.encap == SPACE_LOCAL) {
+                *ret_here = true;
+            } else if (encap == SPACE_LOCAL || where.encap < encap) {
                 encap = where.encap;
             }
         }
@@ -1261,14 +1396,20 @@ static void
 compare_flood(const struct outcome *o, int n,
               const struct rules_subnet *subnet)
 {
-    size_t n_flood = 0;
+    size_t n_flood = 0, n_here = 0;
 
     for (size_t i = 0; i < N_PAS; i++) {
         struct space_where want;
         bool found = false;
+        bool here;
 
         ck_assert(addr_parse(all_pas[i], &want.pa));
-        want.encap = flood_encap(o, n, &want.pa);
+        want.encap = flood_encap(o, n, &want.pa, &here);
+        if (here) {
+            ck_assert_uint_lt(n_here, subnet->n_flood_here);
+            ck_assert(addr_equal(&subnet->flood_here[n_here], &want.pa));
+            n_here++;
+        }
         for (size_t j = 0; j < subnet->n_flood; j++) {
             found = found || space_where_equal(&subnet->flood[j], &want);
         }
@@ -1276,9 +1417,64 @@ compare_flood(const struct outcome *o, int n,
         n_flood += want.encap != SPACE_LOCAL;
     }
     ck_assert_uint_eq(n_flood, subnet->n_flood);
+    ck_assert_uint_eq(n_here, subnet->n_flood_here);
     for (size_t i = 1; i < subnet->n_flood; i++) {
         ck_assert(addr_compare(&subnet->flood[i - 1].pa,
                                &subnet->flood[i].pa) < 0);
+    }
+}
+
+static void
+compare_guest(const struct outcome *o, int n, const struct rules_guest *guest)
+{
+    struct in6_addr ca4 = IN6ADDR_ANY_INIT, ca6 = IN6ADDR_ANY_INIT;
+    const struct n_placed *first = NULL;
+
+    for (size_t i = 0; i < o->n_placed; i++) {
+        const struct n_placed *p = &o->placed[i];
+
+        if (p->m->target != n || memcmp(&p->mac, &guest->mac, 6)) {
+            continue;
+        }
+        if (!first) {
+            first = p;
+        }
+        if (p->m->ca[0]) {
+            struct in6_addr *lowest = addr_is_ipv4(&p->ca) ? &ca4 : &ca6;
+
+            if (addr_equal(lowest, &in6addr_any)
+                || addr_compare(&p->ca, lowest) < 0) {
+                *lowest = p->ca;
+            }
+        }
+    }
+    ck_assert_ptr_nonnull(first);
+    ck_assert(space_where_equal(&guest->where, &first->where));
+    ck_assert_uint_eq(guest->ca4, addr_equal(&ca4, &in6addr_any)
+                      ? 0 : addr_to_ipv4(&ca4));
+    ck_assert(addr_equal(&guest->ca6, &ca6));
+}
+
+/* Each MAC once, in order, and no MAC of a mapping that holds is missing. */
+static void
+compare_guests(const struct outcome *o, int n,
+               const struct rules_subnet *subnet)
+{
+    size_t n_guests = 0;
+
+    if (subnet->replication == RULES_PER_VM) {
+        for (size_t i = 0; i < o->n_placed; i++) {
+            const struct n_placed *p = &o->placed[i];
+
+            n_guests += (p->m->target == n
+                         && find_placed(o, p, false) == p);
+        }
+    }
+    ck_assert_uint_eq(subnet->n_guests, n_guests);
+    for (size_t i = 0; i < n_guests; i++) {
+        ck_assert(!i || memcmp(&subnet->guests[i - 1].mac,
+                               &subnet->guests[i].mac, 6) < 0);
+        compare_guest(o, n, &subnet->guests[i]);
     }
 }
 
@@ -1304,8 +1500,46 @@ compare_subnets(const struct outcome *o, const struct rules *rules)
         ck_assert_uint_eq(subnet->domain, lowest_vsid(o, o->router_of[n]));
         compare_prefixes(o, n, subnet);
         compare_flood(o, n, subnet);
+        ck_assert_int_eq(subnet->replication, replication_of(ls));
+        ck_assert(subnet->learning.enabled == ls->learns);
+        compare_guests(o, n, subnet);
     }
     ck_assert_uint_eq(n_subnets, rules->n_subnets);
+}
+
+static void
+compare_vlans(const struct outcome *o, const struct rules_port *port,
+              const struct n_port *want)
+{
+    bool any_binding = false;
+    uint32_t vsid = 0;
+    size_t n = 0;
+
+    for (size_t i = 0; i < N_VLANS; i++) {
+        enum diag_code code;
+
+        if (want->targets[i] < 0) {
+            continue;
+        }
+        any_binding = true;
+        if (!binding_holds(o, want, i, &code)) {
+            continue;
+        }
+        if (!vlans[i]) {
+            vsid = o->w->switches[want->targets[i]].vsid;
+            continue;
+        }
+        ck_assert_uint_lt(n, port->n_trunks);
+        ck_assert_uint_eq(port->trunks[n].vlan, vlans[i]);
+        ck_assert_uint_eq(port->trunks[n].vsid,
+                          o->w->switches[want->targets[i]].vsid);
+        n++;
+    }
+    ck_assert_uint_eq(port->vsid, vsid);
+    ck_assert_uint_eq(port->n_trunks, n);
+    ck_assert_int_eq(port->fault,
+                     !any_binding ? RULES_PORT_UNBOUND
+                     : !vsid && !n ? RULES_PORT_BAD_SUBNET : RULES_PORT_OK);
 }
 
 static void
@@ -1321,7 +1555,6 @@ compare_ports(const struct outcome *o, const struct rules *rules)
     for (size_t i = 0; i < rules->n_ports; i++) {
         const struct rules_port *port = &rules->ports[i];
         const struct n_port *want = &o->w->ports[port->row.parts[1]];
-        int router = o->router_of[want->target];
 
         ck_assert(want->arrival);
         if (diag_set_find(&o->diags, &port->row, "name", DIAG_PORT_NAME)) {
@@ -1331,12 +1564,7 @@ compare_ports(const struct outcome *o, const struct rules *rules)
         }
         ck_assert(strcmp(last, port->name) < 0);
         last = port->name;
-        ck_assert_int_eq(port->fault,
-                         want->vlan ? RULES_PORT_UNBOUND
-                         : router < 0 ? RULES_PORT_BAD_SUBNET
-                         : RULES_PORT_OK);
-        ck_assert_uint_eq(port->vsid, want->vlan || router < 0 ? 0
-                          : o->w->switches[want->target].vsid);
+        compare_vlans(o, port, want);
 
         int darv = find_darv_port(o->w, port->name);
 
@@ -1383,8 +1611,10 @@ leads_to(const struct outcome *o, int n_router, const struct in6_addr *pa)
         }
     }
     for (int n = 0; n < N_SWITCHES; n++) {
+        bool here;
+
         if (o->router_of[n] == n_router
-            && flood_encap(o, n, pa) != SPACE_LOCAL) {
+            && flood_encap(o, n, pa, &here) != SPACE_LOCAL) {
             return true;
         }
     }

@@ -450,6 +450,7 @@ START_TEST(flooding_goes_to_others_once)
                            row_id(ROW_LOCATOR, THERE) };
     struct uuid set2[] = { row_id(ROW_LOCATOR, 4), row_id(ROW_LOCATOR, 5) };
     struct in6_addr pa2 = ip(PA2), pa3 = ip(PA3), pa4 = ip("192.0.2.4");
+    struct in6_addr own_pa = ip(OWN_PA);
 
     feed_mcast(&f, 1, "Unknown-DST", WEB, 1);
     feed_mcast(&f, 2, "unknown-dst", WEB, 2);
@@ -464,11 +465,20 @@ START_TEST(flooding_goes_to_others_once)
     ck_assert(addr_equal(&subnet(5001)->flood[1].pa, &pa3));
     ck_assert_int_eq(subnet(5001)->flood[1].encap, SPACE_NVGRE);
     ck_assert_uint_eq(subnet(5002)->n_flood, 0);
+    ck_assert_uint_eq(subnet(5001)->n_flood_here, 1);
+    ck_assert(addr_equal(&subnet(5001)->flood_here[0], &own_pa));
 
     feed_locator(&f, 5, "192.0.2.4", VXLAN);    /* Late. */
     ck_assert(feed_settle(&f));
     ck_assert_uint_eq(subnet(5001)->n_flood, 3);
     ck_assert(addr_equal(&subnet(5001)->flood[2].pa, &pa4));
+
+    feed_own_pas(OWN_PA, PA2);
+    ck_assert(feed_settle(&f));
+    ck_assert_uint_eq(subnet(5001)->n_flood, 2);
+    ck_assert_uint_eq(subnet(5001)->n_flood_here, 2);
+    ck_assert(addr_equal(&subnet(5001)->flood_here[0], &own_pa));
+    ck_assert(addr_equal(&subnet(5001)->flood_here[1], &pa2));
 }
 END_TEST
 
@@ -1246,10 +1256,48 @@ START_TEST(the_host_row_that_counts_depends_on_no_order)
 }
 END_TEST
 
+/* What costs a compilation is a mapping of a subnet that asked for it. */
+START_TEST(guests_are_listed_where_copies_are_per_vm)
+{
+    const struct rules_subnet *web, *sql;
+
+    feed_switch_config(&f, WEB, "web", 5001, "replication", "per_vm");
+    feed_mapping(&f, 4, MAC2, "10.1.1.10", WEB, THERE);
+    ck_assert(feed_settle(&f));
+    web = rules_find_subnet(policy_rules(f.policy), 5001);
+    sql = rules_find_subnet(policy_rules(f.policy), 5002);
+    ck_assert_uint_eq(web->n_guests, 2);
+    ck_assert_uint_eq(web->guests[1].ca4, htonl(0x0a01010a));
+    ck_assert_int_eq(web->guests[1].where.encap, SPACE_VXLAN);
+    ck_assert_uint_eq(sql->n_guests, 0);
+
+    feed_mapping(&f, 5, MAC1, "10.1.2.12", SQL, ELSEWHERE);
+    ck_assert(!feed_settle(&f));
+    feed_mapping(&f, 6, MAC3, "", WEB, ELSEWHERE);
+    ck_assert(feed_settle(&f));
+    web = rules_find_subnet(policy_rules(f.policy), 5001);
+    ck_assert_uint_eq(web->n_guests, 3);
+    ck_assert_uint_eq(web->guests[2].ca4, 0);
+
+    feed_delete(&f, ROW_UCAST_REMOTE, 6);
+    ck_assert(feed_settle(&f));
+    web = rules_find_subnet(policy_rules(f.policy), 5001);
+    ck_assert_uint_eq(web->n_guests, 2);
+
+    feed_switch(&f, WEB, "web", 5001);
+    ck_assert(feed_settle(&f));
+    web = rules_find_subnet(policy_rules(f.policy), 5001);
+    ck_assert_uint_eq(web->n_guests, 0);
+    feed_delete(&f, ROW_UCAST_REMOTE, 4);
+    ck_assert(!feed_settle(&f));
+}
+END_TEST
+
 int
 main(void)
 {
     const TTest *const tests[] = {
+        guests_are_listed_where_copies_are_per_vm,
         rows_become_rules,
         an_empty_policy_is_settled,
         the_same_rows_again_change_nothing,

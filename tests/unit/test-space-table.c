@@ -389,6 +389,85 @@ START_TEST(headers_belong_to_a_place)
 }
 END_TEST
 
+/* Mappings, by CA and by MAC, that are all in one place. */
+
+static struct space_entry
+mapping_entry(uint32_t n, bool by_mac, bool is_ipv6)
+{
+    struct space_entry e;
+
+    memset(&e, 0, sizeof e);
+    e.mac = numbered_mac(n >> 16, n & 0xffff);
+    if (by_mac) {
+        space_key_init_mac(&e.key, 5000, e.mac);
+    } else {
+        struct in6_addr ca = addr_from_ipv4(htonl(n));
+
+        ca.s6_addr[0] = is_ipv6 ? 0xfd : 0;
+        space_key_init_ca(&e.key, 5000, &ca);
+    }
+    return e;
+}
+
+static void
+put_mapping(struct space_table *st, uint32_t n, bool is_ipv6)
+{
+    for (int by_mac = 0; by_mac < 2; by_mac++) {
+        const struct space_entry e = mapping_entry(n, by_mac, is_ipv6);
+
+        ck_assert(!space_table_put(st, &e));
+    }
+}
+
+static void
+remove_mapping(struct space_table *st, uint32_t n, bool is_ipv6)
+{
+    for (int by_mac = 0; by_mac < 2; by_mac++) {
+        const struct space_entry e = mapping_entry(n, by_mac, is_ipv6);
+
+        ck_assert(space_table_remove(st, &e.key));
+    }
+}
+
+static uint64_t
+get_bytes(const struct space_table *st)
+{
+    struct space_table_stats stats;
+
+    space_table_get_stats(st, &stats);
+    return stats.bytes;
+}
+
+/* At any time on the way up and down, once there are many. */
+static void
+check_memory(bool is_ipv6, uint64_t limit)
+{
+    enum { MANY = 100000, FEW = 10000 };
+    struct space_table *st = space_table_create();
+    uint64_t empty = get_bytes(st);
+
+    for (uint32_t n = 0; n < MANY; n++) {
+        put_mapping(st, n, is_ipv6);
+        ck_assert(n < FEW || get_bytes(st) - empty <= n * limit);
+        rcu_quiesce();
+    }
+    for (uint32_t n = MANY; n-- > FEW; ) {
+        remove_mapping(st, n, is_ipv6);
+        ck_assert(get_bytes(st) - empty <= n * limit);
+        rcu_quiesce();
+    }
+    space_table_destroy(st);
+}
+
+/* "At most", says the header; what segments have beside their slots counts a
+ * little where there are few. */
+START_TEST(memory_is_as_stated)
+{
+    check_memory(false, 128 + 5);
+    check_memory(true, 171 + 5);
+}
+END_TEST
+
 /* Several threads.
  *
  * The writer says what it does: a number's state is the version of its last
@@ -674,6 +753,7 @@ main(void)
     tcase_add_test(tc, holds_what_a_naive_table_holds);
     tcase_add_test(tc, refuses_what_it_cannot_hold);
     tcase_add_test(tc, headers_belong_to_a_place);
+    tcase_add_test(tc, memory_is_as_stated);
     tcase_add_test(tc, readers_see_one_state_or_the_next);
     suite_add_tcase(suite, tc);
     return unit_run(suite);

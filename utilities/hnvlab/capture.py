@@ -151,7 +151,7 @@ def _receive(s):
     stamp = time.time_ns()
     for level, kind, data in control:
         if level == SOL_PACKET and kind == PACKET_AUXDATA:
-            frame = _with_tag(frame, data)
+            frame = with_tag(frame, data)
         elif level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
             sec, nsec = TIMESPEC.unpack(data)
             stamp = sec * 10**9 + nsec
@@ -159,7 +159,7 @@ def _receive(s):
                               len(frame), len(frame)) + frame
 
 
-def _with_tag(frame, auxdata):
+def with_tag(frame, auxdata):
     """Puts a received VLAN tag, which the kernel takes out, back in."""
     status, _, _, _, _, tci, tpid = AUXDATA.unpack(auxdata)
     if not status & TP_STATUS_VLAN_VALID:

@@ -46,6 +46,7 @@ class Subnet:
     10.1.1.254/24, gives the gateway's address."""
     vsid: int
     prefix: str
+    other_config: Dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,9 @@ class Network:
 class Vm:
     """A guest's interface: the port it has, on which host, in which subnet,
     and its addresses there (without prefix lengths).  'next_host' has its
-    port, too, and, if 'migrating', gets a copy of what is for it."""
+    port, too, and, if 'migrating', gets a copy of what is for it.  A guest
+    that is in more subnets by its VLANs is one of these for each, with the
+    same port."""
     name: str
     host: str
     port: str
@@ -75,6 +78,7 @@ class Vm:
     mapping_type: str = "default"
     next_host: Optional[str] = None
     migrating: bool = False
+    vlan: int = 0
 
 
 @dataclass(frozen=True)
@@ -125,8 +129,8 @@ class Policy:
 
     def ports(self, host):
         """Port names of the guests on a host."""
-        return [vm.port for vm in self.vms
-                if host in (vm.host, vm.next_host)]
+        return list(dict.fromkeys(vm.port for vm in self.vms
+                                  if host in (vm.host, vm.next_host)))
 
     def mappings(self):
         """(CA, MAC, VSID, PA) of every customer address, sorted."""
@@ -154,7 +158,9 @@ class Policy:
             tables["Logical_Switch"][switch_uuid(subnet.vsid)] = {
                 "name": guid("subnet", subnet.vsid),
                 "description": network.rdid, "tunnel_key": subnet.vsid,
-                "other_config": ["map", self._migrations(subnet.vsid)]}
+                "other_config": ["map", sorted([
+                    *map(list, subnet.other_config.items()),
+                    *self._migrations(subnet.vsid)])]}
             self._add_flooding(tables, subnet.vsid)
         tables["Logical_Router"][row_uuid("router", network.name)] = {
             "name": network.rdid, "description": network.name,
@@ -191,10 +197,11 @@ class Policy:
             tables["Ucast_Macs_Remote"][key] = mapping_row(
                 vm.mac, ca, switch_uuid(vm.vsid), locator, vm.mapping_type)
         if is_local:
-            tables["Physical_Port"][row_uuid("port", vm.port)] = {
-                "name": braced(vm.port),
-                "vlan_bindings": ["map", [
-                    [0, ["uuid", switch_uuid(vm.vsid)]]]]}
+            row = tables["Physical_Port"].setdefault(
+                row_uuid("port", vm.port),
+                {"name": braced(vm.port), "vlan_bindings": ["map", []]})
+            row["vlan_bindings"][1].append(
+                [vm.vlan, ["uuid", switch_uuid(vm.vsid)]])
 
     def _add_locator(self, tables, host):
         pa = self.pas(host)[0]
