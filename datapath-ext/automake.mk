@@ -44,6 +44,7 @@ datapath_ext_libhnvdp_la_SOURCES = \
 # What only Open vSwitch's own build can compile, and what puts it there.
 EXTRA_DIST += \
 	datapath-ext/graft/graft \
+	datapath-ext/graft/in-dpif-netdev-headers.inc \
 	datapath-ext/graft/in-dpif-netdev.inc \
 	datapath-ext/graft/in-ofp-actions.inc \
 	datapath-ext/graft/in-xlate.inc \

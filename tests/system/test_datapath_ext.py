@@ -6,7 +6,7 @@ import os
 import re
 
 import pytest
-from scapy.all import ARP, GRE, IP, UDP, Ether, Raw
+from scapy.all import ARP, GRE, IP, UDP, Dot1Q, Ether, IPv6, Raw
 from scapy.layers.vxlan import VXLAN as VxlanHeader
 
 from hnv_switch import (DELETE, FLUSH, LOCAL, NVGRE, OF13, VXLAN,
@@ -221,6 +221,105 @@ def test_a_move_is_one_entry(switch, session):
     session.put(by_mac(VSID, B, PA_2))
     switch.send("p1", ip_packet())
     assert outer_packets(switch, 2)[1][IP].dst == PA_2
+
+
+def recirculations(switch):
+    stats = switch.appctl("dpif-netdev/pmd-stats-show")
+    return sum(int(n) for n in re.findall(r"recirculations: (\d+)", stats))
+
+
+@pytest.mark.parametrize("encap", [VXLAN, NVGRE])
+def test_the_short_way_into_a_tunnel(switch, session, encap):
+    """Once its header is known, a packet is not recirculated, and all else is
+    as it was on the long way."""
+    session.put(by_mac(VSID, B, PA, encap))
+    add_flow(switch, "in_port=1 actions=hnv(switch,vsid=5001,%s)" % PORTS)
+    packets = [ip_packet(sport=1000 + i) for i in range(20)]
+    for i, packet in enumerate(packets):
+        switch.send("p1", packet)
+        outer_packets(switch, i + 1)
+    assert recirculations(switch) <= 3
+    outer = outer_packets(switch, 20)
+    assert [bytes(inner_of(p)) for p in outer] == [bytes(p) for p in packets]
+    for p in outer:
+        assert vsid_of(p) == VSID
+        assert IP(bytes(p[IP])[:20]).src == "192.0.2.1"
+        assert (p.dst, p[IP].dst, p[IP].ttl, p[IP].flags) == (PA_MAC, PA, 64,
+                                                              "DF")
+        fresh = p.copy()
+        del fresh[IP].chksum, fresh[IP].len
+        assert bytes(fresh) == bytes(p)
+    if encap == VXLAN:
+        assert len({p[UDP].sport for p in outer}) > 5
+    else:
+        assert len({p[GRE].key & 0xff for p in outer}) > 5
+    # Statistics count them all.
+    flows = [line for line in switch.appctl("dpctl/dump-flows").splitlines()
+             if "tnl_push" in line]
+    assert len(flows) == 1 and "packets:19," in flows[0], flows
+
+
+@pytest.mark.parametrize("encap", [VXLAN, NVGRE])
+def test_ipv6_provider_addresses(switch, session, encap):
+    """On the long way and on the short one."""
+    pa6 = "2001:db8::7"
+    switch.appctl("netdev-dummy/ip6addr", "br-phy", "2001:db8::1/64")
+    switch.appctl("ovs/route/add", "2001:db8::/64", "br-phy")
+    switch.appctl("tnl/arp/set", "br-phy", pa6, PA_MAC)
+    session.put(by_mac(VSID, B, pa6, encap))
+    add_flow(switch, "in_port=1 actions=hnv(switch,vsid=5001,%s)" % PORTS)
+    packet = ip_packet()
+    for i in range(5):
+        switch.send("p1", packet)
+        outer_packets(switch, i + 1)
+    assert recirculations(switch) <= 3
+    for p in outer_packets(switch, 5):
+        assert (p.dst, p[IPv6].src, p[IPv6].dst) == (PA_MAC, "2001:db8::1",
+                                                     pa6)
+        assert vsid_of(p) == VSID
+        assert bytes(inner_of(p)) == bytes(packet)
+
+
+@pytest.mark.parametrize("tos", [0, 1, 2, 3])
+def test_ecn_on_both_ways(switch, session, tos):
+    session.put(by_mac(VSID, B, PA))
+    add_flow(switch, "in_port=1 actions=hnv(switch,vsid=5001,%s)" % PORTS)
+    packet = ip_packet()
+    packet[IP].tos = tos
+    for i in range(4):
+        switch.send("p1", packet)
+        outer_packets(switch, i + 1)
+    assert len({p[IP].tos for p in outer_packets(switch, 4)}) == 1
+
+
+def test_a_neighbour_with_a_new_mac(switch, session):
+    """What is remembered of a tunnel's header follows what Open vSwitch
+    knows."""
+    session.put(by_mac(VSID, B, PA))
+    add_flow(switch, "in_port=1 actions=hnv(switch,vsid=5001,%s)" % PORTS)
+    for i in range(4):
+        switch.send("p1", ip_packet())
+        outer_packets(switch, i + 1)
+    switch.appctl("tnl/arp/set", "br-phy", PA, "02:00:00:00:00:77")
+
+    def new_mac_is_used():
+        n = len(outer_packets(switch))
+        switch.send("p1", ip_packet())
+        return outer_packets(switch, n + 1)[-1].dst == "02:00:00:00:00:77"
+    switch.wait_for(new_mac_is_used, "a packet to the new MAC")
+
+
+def test_underlay_with_a_vlan_takes_the_long_way(switch, session):
+    switch.ofctl("add-flow", switch.mgmt("br-phy"),
+                 "priority=9,in_port=LOCAL,ip actions="
+                 "push_vlan:0x8100,set_field:4103->vlan_vid,output:1")
+    session.put(by_mac(VSID, B, PA))
+    add_flow(switch, "in_port=1 actions=hnv(switch,vsid=5001,%s)" % PORTS)
+    for i in range(4):
+        switch.send("p1", ip_packet())
+        outer_packets(switch, i + 1)
+    for p in outer_packets(switch, 4):
+        assert p[Dot1Q].vlan == 7 and vsid_of(p) == VSID
 
 
 def test_following_actions_see_the_packet_as_it_was(switch, session):
