@@ -158,9 +158,10 @@ class Session:
 
 
 class Switch:
-    """ovsdb-server and ovs-vswitchd of a built tree, in a folder."""
+    """ovsdb-server and ovs-vswitchd of a built tree, in a folder; or another
+    ovs-vswitchd."""
 
-    def __init__(self, tree, folder, args=()):
+    def __init__(self, tree, folder, vswitchd=None):
         self.tree = tree
         self.folder = str(folder)
         self.processes = []
@@ -174,8 +175,8 @@ class Switch:
                    "--remote=punix:" + self.path("db.sock"), database)
         self.wait_for(lambda: os.path.exists(self.path("db.sock")))
         self.vsctl("--no-wait", "init")
-        self.start("vswitchd/ovs-vswitchd", "--enable-dummy",
-                   "--disable-system", "--disable-system-route", *args,
+        self.start(vswitchd or "vswitchd/ovs-vswitchd", "--enable-dummy",
+                   "--disable-system", "--disable-system-route",
                    "unix:" + self.path("db.sock"))
         self.wait_for(lambda: os.path.exists(self.path("ctl")))
 
@@ -183,7 +184,8 @@ class Switch:
         return os.path.join(self.folder, name)
 
     def program(self, path):
-        """What the tree has; what is the same in all trees, as installed."""
+        """What the tree has; what is the same in all trees, as installed.
+        Or an absolute path."""
         built = os.path.join(self.tree, path)
         name = os.path.basename(path)
         return built if os.access(built, os.X_OK) else shutil.which(name)

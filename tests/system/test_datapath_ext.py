@@ -4,6 +4,7 @@
 
 import os
 import re
+import shutil
 
 import pytest
 from scapy.all import ARP, GRE, IP, UDP, Dot1Q, Ether, IPv6, Raw
@@ -413,6 +414,29 @@ def test_a_session_that_dies_leaves_whole_messages(switch):
     session = switch.session("br-int")
     assert len(session.dump()[0]) == 2
     session.close()
+
+
+def test_a_stock_switch_refuses_it_all(tmp_path):
+    """Which is how the agent knows."""
+    stock = shutil.which("ovs-vswitchd")
+    if not stock:
+        pytest.skip("no stock ovs-vswitchd")
+    switch = Switch(TREE, tmp_path, stock)
+    try:
+        switch.vsctl("add-br", "br-int", "--", "set", "bridge", "br-int",
+                     "datapath_type=dummy")
+        switch.wait_for(lambda: os.path.exists(switch.path("br-int.mgmt")))
+        session = switch.session("br-int")
+        with pytest.raises(OpenFlowError):
+            session.counters()
+        with pytest.raises(OpenFlowError):
+            session.put(by_mac(VSID, B, PA))
+        with pytest.raises(RuntimeError, match="OFPBAC_BAD_VENDOR_TYPE|"
+                           "OFPBAC_BAD_EXP_TYPE"):
+            add_flow(switch, "actions=hnv(switch,vsid=5001)")
+        session.close()
+    finally:
+        switch.stop()
 
 
 # What people see.
