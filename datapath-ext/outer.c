@@ -83,13 +83,18 @@ ip_protocol(const struct outer_params *p)
     return p->encap == SPACE_VXLAN ? IPPROTO_UDP : IPPROTO_GRE;
 }
 
-/* The first word, with the TOS, and the length are the packet's. */
+/* Version, length of the header, and TOS. */
+static ovs_be16
+first_word(uint8_t tos)
+{
+    return htons(IP_IHL_VER(5, 4) << 8 | tos);
+}
+
+/* The first word, for its TOS, and the length are the packet's. */
 static uint32_t
 constant_sum(const struct ip_header *ip)
 {
-    uint32_t sum = csum_continue(0, ip, sizeof *ip);
-
-    return csum_add16(sum, ~get_unaligned_be16((const ovs_be16 *) ip));
+    return csum_add16(csum_continue(0, ip, sizeof *ip), ~first_word(0));
 }
 
 static void
@@ -190,13 +195,11 @@ static void
 finish_ipv4(struct ip_header *ip, const struct outer_header *h, uint8_t tos,
             size_t len)
 {
-    uint32_t sum = h->ip_sum;
+    uint32_t sum = csum_add16(h->ip_sum, first_word(tos));
 
     ip->ip_tos = tos;
     ip->ip_tot_len = htons(len);
-    sum = csum_add16(sum, get_unaligned_be16((const ovs_be16 *) ip));
-    sum = csum_add16(sum, ip->ip_tot_len);
-    ip->ip_csum = csum_finish(sum);
+    ip->ip_csum = csum_finish(csum_add16(sum, htons(len)));
 }
 
 static void

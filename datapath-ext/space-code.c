@@ -74,9 +74,10 @@ struct space_entry
 space_decode(enum space_set_id set, const struct space_slot *slot)
 {
     struct space_entry e;
-    uint64_t mac = space_decode_mac(slot);
+    uint64_t mac;
 
     memset(&e, 0, sizeof e);
+    e.mac = space_decode_mac(slot);
     e.key.vsid = slot->first >> 39 & SPACE_VSID_MAX;
     e.learned = space_decode_learned(slot);
     switch (set) {
@@ -98,8 +99,8 @@ space_decode(enum space_set_id set, const struct space_slot *slot)
                 | slot->last >> (64 - SPACE_CODE_KEY_LOW))
                & ((UINT64_C(1) << 48) - 1));
         eth_addr_from_uint64(mac, &e.key.mac);
+        e.mac = e.key.mac;
         break;
     }
-    eth_addr_from_uint64(mac, &e.mac);
     return e;
 }

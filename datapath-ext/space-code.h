@@ -106,11 +106,16 @@ space_decode_learned(const struct space_slot *slot)
 }
 
 /* Unless the MAC is the key. */
-static inline uint64_t
+static inline struct eth_addr
 space_decode_mac(const struct space_slot *slot)
 {
-    return (slot->last >> 23 << SPACE_CODE_MAC_LOW
-            | (slot->first & ((1 << SPACE_CODE_MAC_LOW) - 1)));
+    ovs_be64 mac64 = htonll((slot->last >> 23 << SPACE_CODE_MAC_LOW
+                             | (slot->first
+                                & ((1 << SPACE_CODE_MAC_LOW) - 1))) << 16);
+    struct eth_addr mac;
+
+    memcpy(&mac, &mac64, sizeof mac);
+    return mac;
 }
 
 #endif /* datapath-ext/space-code.h */

@@ -104,7 +104,7 @@ answer(const struct space_query *q, const struct space_slot *slot,
     a->learned = space_decode_learned(slot);
     a->locator = space_decode_locator(slot);
     if (q->set != SPACE_SET_MAC) {
-        eth_addr_from_uint64(space_decode_mac(slot), &a->mac);
+        a->mac = space_decode_mac(slot);
     }
 }
 

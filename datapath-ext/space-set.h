@@ -212,7 +212,10 @@ space_slot_read__(const struct space_layout *layout, const space_word *words,
 }
 
 /* Returns the slot with 'key', of which it fills '*ret_slot', or NULL.  Called
- * with a constant layout, the compiler makes one version for each. */
+ * with a constant layout, the compiler makes one version for each.
+ *
+ * Which of a bucket's slots it is nobody can predict, so all four are compared
+ * before there is a branch. */
 static inline const space_word *
 space_set_find(struct space_probe probe, const struct space_layout *layout,
                const struct space_slot *key, struct space_slot *ret_slot)
@@ -222,19 +225,25 @@ space_set_find(struct space_probe probe, const struct space_layout *layout,
     for (uint32_t bucket = probe.bucket; ; ) {
         const space_word *words = space_segment_bucket__(
             segment, layout->n_words, bucket);
+        uint64_t firsts[SPACE_BUCKET_SLOTS];
+        unsigned int matches = 0;
 
         for (int i = 0; i < SPACE_BUCKET_SLOTS; i++) {
-            uint64_t first = space_word_read(words, memory_order_acquire);
+            firsts[i] = space_word_read(&words[i * layout->n_words],
+                                        memory_order_acquire);
+            matches |= !((firsts[i] ^ key->first) & layout->key_first) << i;
+        }
+        for (; matches; matches = zero_rightmost_1bit(matches)) {
+            int i = raw_ctz(matches);
 
-            if (!((first ^ key->first) & layout->key_first)) {
-                ret_slot->first = first;
-                if (space_slot_read__(layout, words, key, ret_slot)) {
-                    return words;
-                }
-            } else if (!first) {
-                return NULL;
+            ret_slot->first = firsts[i];
+            if (space_slot_read__(layout, &words[i * layout->n_words], key,
+                                  ret_slot)) {
+                return &words[i * layout->n_words];
             }
-            words += layout->n_words;
+        }
+        if (!firsts[SPACE_BUCKET_SLOTS - 1]) {
+            return NULL;
         }
         if (++bucket == segment->n_buckets) {
             bucket = 0;

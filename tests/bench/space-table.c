@@ -32,6 +32,8 @@
  *     encap     from a batch of 64-byte packets to VXLAN packets: look-up by
  *               MAC, prepared header, checksum; the memory of the packets is
  *               in the cache
+ *     route     the router's part of that: look-up by CA, TTL, MACs
+ *     arp       from requests to replies
  *     put       mappings (by CA and by MAC) per second of the writer's CPU
  *               time, into a table that grows, while a thread looks up
  *     move      mappings per second that get another place, likewise
@@ -285,88 +287,161 @@ prepare_headers(const struct tables *t)
     }
 }
 
+/* IPv4, or ARP requests. */
 static void
-init_packets(struct dp_packet **packets)
+init_packets(struct dp_packet **packets, bool is_arp)
 {
     for (size_t i = 0; i < SPACE_BATCH_MAX; i++) {
         struct flow flow;
 
         packets[i] = dp_packet_new_with_headroom(64, 128);
-        eth_compose(packets[i], mac_of(1), mac_of(2), ETH_TYPE_IP, 46);
-        memset((char *) dp_packet_data(packets[i]) + ETH_HEADER_LEN, 0, 46);
-        *(uint8_t *) dp_packet_l3(packets[i]) = IP_IHL_VER(5, 4);
+        if (is_arp) {
+            compose_arp(packets[i], ARP_OP_REQUEST, mac_of(1), mac_of(0),
+                        true, ca_of(1), ca_of(2));
+        } else {
+            eth_compose(packets[i], mac_of(1), mac_of(2), ETH_TYPE_IP, 46);
+            memset(dp_packet_l3(packets[i]), 0, 46);
+            *(uint8_t *) dp_packet_l3(packets[i]) = IP_IHL_VER(5, 4);
+        }
         flow_extract(packets[i], &flow);
         dp_packet_set_rss_hash(packets[i], hash_int(i, 0));
     }
 }
 
-static void
-encap_batch(const struct tables *t, struct dp_packet **packets, uint32_t vsid)
-{
-    const struct hnv_switch to_mac = { .vsid = vsid };
-    const struct hnv_encap encap = { .vsid = vsid, .local_pa = { 1, 1 } };
+struct batch {
+    struct dp_packet *packets[SPACE_BATCH_MAX];
     struct hnv_result results[SPACE_BATCH_MAX];
-    struct space_answer answers[SPACE_BATCH_MAX];
+    uint32_t vsid;              /* Of all of them, as of those of a flow. */
+};
 
-    hnv_switch_execute(t->st, &to_mac, packets, SPACE_BATCH_MAX, results,
-                       answers);
-    hnv_encap_execute(t->st, &encap, packets, SPACE_BATCH_MAX, results,
-                      answers);
-    for (size_t i = 0; i < SPACE_BATCH_MAX; i++) {
-        ovs_assert(results[i].verdict == HNV_DONE);
-    }
+/* A kind of work on packets. */
+struct work {
+    bool is_arp;
+    void (*address)(struct dp_packet *, uint32_t i);    /* To mapping 'i'. */
+    void (*act)(const struct tables *, struct batch *);
+    void (*undo)(struct dp_packet *);
+};
+
+static void
+encap_address(struct dp_packet *packet, uint32_t i)
+{
+    struct eth_header *eth = dp_packet_data(packet);
+
+    eth->eth_dst = mac_of(i);
 }
 
-/* All packets of a batch are of one subnet, as those of a flow are. */
 static void
-address_packets(const struct tables *t, struct dp_packet **packets,
-                uint64_t *state, uint32_t *vsid)
+encap_act(const struct tables *t, struct batch *b)
+{
+    const struct hnv_switch to_mac = { .vsid = b->vsid };
+    const struct hnv_encap encap = { .vsid = b->vsid, .local_pa = { 1, 1 } };
+    struct space_answer answers[SPACE_BATCH_MAX];
+
+    hnv_switch_execute(t->st, &to_mac, b->packets, SPACE_BATCH_MAX,
+                       b->results, answers);
+    hnv_encap_execute(t->st, &encap, b->packets, SPACE_BATCH_MAX,
+                      b->results, answers);
+}
+
+static void
+encap_undo(struct dp_packet *packet)
+{
+    dp_packet_reset_packet(packet, 50);
+    packet->l3_ofs = ETH_HEADER_LEN;
+}
+
+static void
+route_address(struct dp_packet *packet, uint32_t i)
+{
+    struct ip_header *ip = dp_packet_l3(packet);
+
+    ip->ip_ttl = 64;
+    put_16aligned_be32(&ip->ip_dst, ca_of(i));
+}
+
+static void
+route_act(const struct tables *t, struct batch *b)
+{
+    const struct hnv_route route = { .vsid = b->vsid, .router = mac_of(9) };
+    struct space_answer answers[SPACE_BATCH_MAX];
+
+    hnv_route_execute(t->st, &route, b->packets, SPACE_BATCH_MAX, b->results,
+                      answers);
+}
+
+static void
+arp_address(struct dp_packet *packet, uint32_t i)
+{
+    struct arp_eth_header *arp = dp_packet_l3(packet);
+
+    arp->ar_op = htons(ARP_OP_REQUEST);
+    put_16aligned_be32(&arp->ar_tpa, ca_of(i));
+}
+
+static void
+arp_act(const struct tables *t, struct batch *b)
+{
+    const struct hnv_arp arp = { .vsid = b->vsid };
+
+    hnv_arp_execute(t->st, &arp, b->packets, SPACE_BATCH_MAX, b->results);
+}
+
+static const struct work encap_work = {
+    .address = encap_address, .act = encap_act, .undo = encap_undo,
+};
+static const struct work route_work = {
+    .address = route_address, .act = route_act,
+};
+static const struct work arp_work = {
+    .is_arp = true, .address = arp_address, .act = arp_act,
+};
+
+static void
+address_packets(const struct tables *t, const struct work *work,
+                uint64_t *state, struct batch *b)
 {
     uint32_t subnet = next_number(state, t->n) & ~0xffff;
 
-    *vsid = vsid_of(subnet);
+    b->vsid = vsid_of(subnet);
     for (size_t i = 0; i < SPACE_BATCH_MAX; i++) {
-        uint32_t number = subnet + next_number(state, MIN(t->n - subnet,
-                                                          0x10000));
-        struct eth_header *eth = dp_packet_data(packets[i]);
-
-        eth->eth_dst = mac_of(number);
+        work->address(b->packets[i],
+                      subnet + next_number(state, MIN(t->n - subnet,
+                                                      0x10000)));
     }
 }
 
 static void
-decap_packets(struct dp_packet **packets)
+check_packets(const struct work *work, struct batch *b)
 {
     for (size_t i = 0; i < SPACE_BATCH_MAX; i++) {
-        dp_packet_reset_packet(packets[i], 50);
-        packets[i]->l3_ofs = ETH_HEADER_LEN;
+        ovs_assert(b->results[i].verdict == HNV_DONE);
+        if (work->undo) {
+            work->undo(b->packets[i]);
+        }
     }
 }
 
 static double
-measure_encap(const struct tables *t)
+measure_work(const struct tables *t, const struct work *work)
 {
-    struct dp_packet *packets[SPACE_BATCH_MAX];
+    struct batch b;
     uint64_t runs[N_RUNS];
     uint64_t state = 1;
 
-    prepare_headers(t);
-    init_packets(packets);
+    init_packets(b.packets, work->is_arp);
     for (int run = 0; run < N_RUNS; run++) {
         runs[run] = 0;
         for (size_t i = 0; i < RUN_LEN / SPACE_BATCH_MAX; i++) {
-            uint32_t vsid;
-
-            address_packets(t, packets, &state, &vsid);
+            address_packets(t, work, &state, &b);
             uint64_t start = cycles();
-            encap_batch(t, packets, vsid);
+            work->act(t, &b);
             runs[run] += cycles() - start;
-            decap_packets(packets);
+            check_packets(work, &b);
         }
         ovsrcu_quiesce();
     }
     for (size_t i = 0; i < SPACE_BATCH_MAX; i++) {
-        dp_packet_delete(packets[i]);
+        dp_packet_delete(b.packets[i]);
     }
     return median_each(runs);
 }
@@ -499,13 +574,18 @@ bench(uint32_t n)
     double bytes = (allocated() - before) / (double) n;
     double batch = measure_asking(&t, ask_space, SPACE_BATCH_MAX);
     double single = measure_asking(&t, ask_space, 1);
-    double encap = measure_encap(&t);
+    prepare_headers(&t);
+    double encap = measure_work(&t, &encap_work);
+    double route = measure_work(&t, &route_work);
+    double arp = measure_work(&t, &arp_work);
     double moves = measure_writing(&t, move_in_space, ask_space, false);
 
-    printf("%9"PRIu32"  space %7.1f %7.1f %7.1f %8.2f %8.2f %7.0f\n",
-           n, batch, single, encap, puts / 1e6, moves / 1e6, bytes);
-    printf("%9s  cmap  %7.1f %7.1f %7s %8.2f %8s %7.0f\n",
-           "", cmap_batch, cmap_single, "", cmap_puts / 1e6, "", cmap_bytes);
+    printf("%9"PRIu32" space %6.1f %6.1f %6.1f %6.1f %6.1f %6.2f %6.2f"
+           " %7.0f\n", n, batch, single, encap, route, arp, puts / 1e6,
+           moves / 1e6, bytes);
+    printf("%9s cmap  %6.1f %6.1f %6s %6s %6s %6.2f %6s %7.0f\n",
+           "", cmap_batch, cmap_single, "", "", "", cmap_puts / 1e6, "",
+           cmap_bytes);
     fflush(stdout);
 
     /* The cmap's nodes stay: the program ends soon. */
@@ -522,8 +602,10 @@ main(int argc OVS_UNUSED, char *argv[])
     char *word;
 
     set_program_name(argv[0]);
-    puts(" mappings         batch  single   encap      put     move   bytes");
-    puts("                  cycles  cycles  cycles   M/s      M/s     each");
+    puts("            cycles per look-up  cycles per packet   million/s"
+         "   bytes");
+    puts(" mappings        batch single  encap  route    arp    put   move"
+         "    each");
     while ((word = strsep(&rest, " "))) {
         if (*word) {
             bench(MAX(1, strtoul(word, NULL, 0)));
