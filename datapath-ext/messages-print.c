@@ -12,12 +12,15 @@
 
 static void
 print_entries(struct ds *s, struct space_entry *entries, size_t n,
-              bool key_only)
+              enum hnv_space_command command)
 {
     for (size_t i = 0; i < n; i++) {
         ds_put_cstr(s, "\n  ");
-        if (key_only) {
+        if (command != HNV_SPACE_PUT) {
             hnv_text_format_key(&entries[i].key, s);
+            if (command == HNV_SPACE_PUT_PORT) {
+                ds_put_format(s, " port=%"PRIu64, entries[i].cookie);
+            }
         } else {
             hnv_text_format_entry(&entries[i], s);
         }
@@ -32,6 +35,8 @@ print_space_mod(struct ds *s, const struct ofp_header *oh)
         [HNV_SPACE_PUT] = "put",
         [HNV_SPACE_DELETE] = "delete",
         [HNV_SPACE_FLUSH] = "flush",
+        [HNV_SPACE_PUT_PORT] = "put_port",
+        [HNV_SPACE_DELETE_PORT] = "delete_port",
     };
     enum hnv_space_command command;
     struct space_entry *entries;
@@ -40,7 +45,7 @@ print_space_mod(struct ds *s, const struct ofp_header *oh)
     int error = hnv_space_mod_decode(oh, &command, &entries, &n);
     if (!error) {
         ds_put_format(s, " %s %"PRIuSIZE" entries", names[command], n);
-        print_entries(s, entries, n, command == HNV_SPACE_DELETE);
+        print_entries(s, entries, n, command);
     }
     return error;
 }
@@ -77,7 +82,7 @@ print_space_reply(struct ds *s, const struct ofp_header *oh)
     if (!error) {
         ds_put_format(s, " generation=%"PRIu64"%s", piece.generation,
                       piece.more ? " more" : "");
-        print_entries(s, entries, n, false);
+        print_entries(s, entries, n, HNV_SPACE_PUT);
     }
     return error;
 }
@@ -94,6 +99,7 @@ hnv_stats_format(const struct hnv_stats *stats, struct ds *s)
         ds_put_format(s, " %s=%"PRIu64, hnv_text_kind(i),
                       stats->table.n_entries[i]);
     }
+    ds_put_format(s, " port=%"PRIu64, stats->table.n_ports);
     for (size_t i = 0; i < N_HNV_KINDS; i++) {
         ds_put_format(s, "\n%s: done=%"PRIu64, hnv_kind_to_string(i),
                       stats->counts.n[i][HNV_REASON_NONE]);

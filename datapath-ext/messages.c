@@ -159,6 +159,22 @@ hnv_space_mod_encode(uint8_t ofp_version, enum hnv_space_command command,
     return msg;
 }
 
+/* Ports are told by MAC. */
+static bool
+are_fit_for(enum hnv_space_command command, const struct space_entry *entries,
+            size_t n)
+{
+    if (command == HNV_SPACE_PUT_PORT || command == HNV_SPACE_DELETE_PORT) {
+        for (size_t i = 0; i < n; i++) {
+            if (entries[i].key.kind != SPACE_BY_MAC
+                || entries[i].cookie > UINT32_MAX) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 int
 hnv_space_mod_decode(const struct ofp_header *oh,
                      enum hnv_space_command *ret_command,
@@ -175,12 +191,22 @@ hnv_space_mod_decode(const struct ofp_header *oh,
         return OFPERR_OFPBRC_BAD_LEN;
     }
 
-    int error = entries_pull(&b, mod->command == HNV_SPACE_DELETE,
-                             ret_entries, ret_n);
-    if (!error) {
-        *ret_command = mod->command;
+    enum hnv_space_command command = mod->command;
+    struct space_entry *entries;
+    size_t n;
+
+    int error = entries_pull(&b, command == HNV_SPACE_DELETE, &entries, &n);
+    if (error) {
+        return error;
     }
-    return error;
+    if (!are_fit_for(command, entries, n)) {
+        free(entries);
+        return OFPERR_OFPBAC_BAD_ARGUMENT;
+    }
+    *ret_command = command;
+    *ret_entries = entries;
+    *ret_n = n;
+    return 0;
 }
 
 static void
@@ -283,6 +309,7 @@ hnv_stats_reply_encode(const struct ofp_header *request,
     for (size_t i = 0; i < ARRAY_SIZE(reply->n_entries); i++) {
         reply->n_entries[i] = htonll(stats->table.n_entries[i]);
     }
+    reply->n_ports = htonll(stats->table.n_ports);
     for (size_t i = 0; i < N_HNV_KINDS; i++) {
         for (size_t j = 0; j < N_HNV_REASONS; j++) {
             ovs_be64 n = htonll(stats->counts.n[i][j]);
@@ -308,6 +335,8 @@ hnv_stats_reply_decode(const struct ofp_header *oh, struct hnv_stats *stats)
     for (size_t i = 0; i < ARRAY_SIZE(reply.n_entries); i++) {
         stats->table.n_entries[i] = ntohll(reply.n_entries[i]);
     }
+
+    stats->table.n_ports = ntohll(reply.n_ports);
 
     size_t n_kinds = ntohs(reply.n_kinds);
     size_t n_reasons = ntohs(reply.n_reasons);

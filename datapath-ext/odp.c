@@ -52,6 +52,10 @@ hnv_odp_format(const struct hnv_odp *hnv, struct ds *s)
     if (hnv->kind == HNV_ARP) {
         ds_put_format(s, ",reply=%"PRIu32, hnv->reply);
     }
+    if (hnv->kind == HNV_ADMIT) {
+        ds_put_format(s, ",domain=%"PRIu32",source=%"PRIu32, hnv->domain,
+                      hnv->source);
+    }
     format_number(s, "rest", hnv->rest);
     format_number(s, "local", hnv->local);
     format_number(s, "vxlan", hnv->vxlan);
@@ -71,6 +75,9 @@ hnv_odp_format(const struct hnv_odp *hnv, struct ds *s)
     }
     if (hnv->flags & HNV_ODP_ROUTER) {
         ds_put_cstr(s, ",router");
+    }
+    if (hnv->flags & HNV_ODP_FORWARDED) {
+        ds_put_cstr(s, ",forwarded");
     }
     ds_put_char(s, ')');
 }
@@ -96,6 +103,8 @@ parse_arg(const char *key, const char *value, struct hnv_odp *hnv)
     } numbers[] = {
         { "vsid", &hnv->vsid },
         { "reply", &hnv->reply },
+        { "domain", &hnv->domain },
+        { "source", &hnv->source },
         { "rest", &hnv->rest },
         { "local", &hnv->local },
         { "vxlan", &hnv->vxlan },
@@ -119,6 +128,9 @@ parse_arg(const char *key, const char *value, struct hnv_odp *hnv)
         return ipv6_parse(value, &hnv->src6);
     } else if (!strcmp(key, "src")) {
         return ip_parse(value, &hnv->src);
+    } else if (!strcmp(key, "forwarded")) {
+        hnv->flags |= HNV_ODP_FORWARDED;
+        return !*value;
     } else if (!strcmp(key, "learning")) {
         hnv->flags |= HNV_ODP_LEARNING;
         return !*value;

@@ -24,7 +24,8 @@ struct ofpbuf;
 
 enum hnv_odp_flags {
     HNV_ODP_LEARNING = 1 << 0,  /* As OFPACT_HNV_LEARNING, */
-    HNV_ODP_ROUTER = 1 << 1,    /* and OFPACT_HNV_ROUTER. */
+    HNV_ODP_ROUTER = 1 << 1,    /* OFPACT_HNV_ROUTER, */
+    HNV_ODP_FORWARDED = 1 << 2, /* and OFPACT_HNV_FORWARDED. */
 };
 
 struct hnv_odp {
@@ -42,6 +43,8 @@ struct hnv_odp {
     struct in6_addr next_hop;
     struct in6_addr src6;       /* Of tunnels, or zeros. */
     ovs_be32 src;
+    uint32_t domain;            /* admit. */
+    uint32_t source;
 };
 
 /* hnv(switch,vsid=5001,rest=0x1,local=0x2,vxlan=0x3) */

@@ -23,6 +23,7 @@ static const char *const kind_names[N_HNV_KINDS + 1] = {
     [HNV_ARP] = "arp",
     [HNV_ROUTE] = "route",
     [HNV_SWITCH] = "switch",
+    [HNV_ADMIT] = "admit",
     [HNV_OUTPUT] = "output",
 };
 
@@ -30,6 +31,13 @@ const char *
 hnv_kind_to_string(enum hnv_kind kind)
 {
     return kind_names[kind];
+}
+
+static uint8_t
+flags_of(enum hnv_kind kind)
+{
+    return (kind == HNV_ARP ? OFPACT_HNV_LEARNING | OFPACT_HNV_ROUTER
+            : kind == HNV_ADMIT ? OFPACT_HNV_FORWARDED : 0);
 }
 
 /* What is wrong with 'args', for people; NULL if they go together. */
@@ -40,22 +48,26 @@ args_check(const struct ofpact_hnv_args *args)
                       || args->vxlan != OFPP_NONE
                       || args->nvgre != OFPP_NONE
                       || args->mtu);
-    uint8_t flags = args->flags & ~OFPACT_HNV_REG;
+    bool forwards = args->kind == HNV_ROUTE || args->kind == HNV_SWITCH;
+    bool has_mac = !eth_addr_is_zero(args->mac);
 
     if (args->kind >= N_HNV_KINDS) {
         return "no such kind";
     } else if (args->vsid >= (args->flags & OFPACT_HNV_REG ? FLOW_N_REGS
                               : VSID_MAX + 1)) {
         return "vsid is out of range";
-    } else if (args->kind == HNV_ARP && to_places) {
-        return "arp answers and sends nothing anywhere else";
-    } else if (flags & ~(OFPACT_HNV_LEARNING | OFPACT_HNV_ROUTER)
-               || (flags && args->kind != HNV_ARP)) {
+    } else if (to_places && !forwards) {
+        return "only route and switch send packets elsewhere";
+    } else if (args->flags & ~(flags_of(args->kind) | OFPACT_HNV_REG)) {
         return "a flag that is not known";
-    } else if (args->kind == HNV_ROUTE && eth_addr_is_zero(args->mac)) {
+    } else if (args->kind == HNV_ROUTE && !has_mac) {
         return "route needs the router's mac";
-    } else if (args->kind == HNV_SWITCH && !eth_addr_is_zero(args->mac)) {
-        return "switch needs no mac";
+    } else if (has_mac && args->kind != HNV_ROUTE && args->kind != HNV_ARP) {
+        return "only arp and route have a mac";
+    } else if (args->domain > VSID_MAX || args->source > VSID_MAX
+               || (args->kind != HNV_ADMIT
+                   && (args->domain || args->source))) {
+        return "domain or source is out of range, or not for admit";
     } else if (args->kind != HNV_ROUTE
                && ipv6_addr_is_set(&args->next_hop)) {
         return "only route has a next_hop";
@@ -73,6 +85,8 @@ hnv_args_decode(const struct nx_action_hnv *nah, struct ofpact_hnv_args *args)
     args->vsid = ntohl(nah->vsid);
     args->mac = nah->mac;
     args->mtu = ntohs(nah->mtu);
+    args->domain = ntohl(nah->domain);
+    args->source = ntohl(nah->source);
     memcpy(&args->next_hop, nah->next_hop, sizeof args->next_hop);
 
     enum ofperr error = ofputil_port_from_ofp11(nah->vxlan, &args->vxlan);
@@ -98,6 +112,8 @@ hnv_args_encode(const struct ofpact_hnv_args *args, struct nx_action_hnv *nah)
     nah->local = args->local;
     nah->mac = args->mac;
     nah->mtu = htons(args->mtu);
+    nah->domain = htonl(args->domain);
+    nah->source = htonl(args->source);
     memcpy(nah->next_hop, &args->next_hop, sizeof nah->next_hop);
 }
 
@@ -155,6 +171,13 @@ parse_arg(const char *key, const char *value, struct ofpact_hnv_args *args)
         return eth_addr_from_string(value, &args->mac);
     } else if (!strcmp(key, "next_hop")) {
         return hnv_text_parse_addr(value, &args->next_hop);
+    } else if (!strcmp(key, "domain")) {
+        return str_to_uint(value, 0, &args->domain);
+    } else if (!strcmp(key, "source")) {
+        return str_to_uint(value, 0, &args->source);
+    } else if (!strcmp(key, "forwarded")) {
+        args->flags |= OFPACT_HNV_FORWARDED;
+        return !*value;
     } else if (!strcmp(key, "learning")) {
         args->flags |= OFPACT_HNV_LEARNING;
         return !*value;
@@ -179,7 +202,7 @@ hnv_args_parse(char *str, struct ofpact_hnv_args *args)
     };
     if (!ofputil_parse_key_value(&str, &key, &value) || *value
         || !parse_kind(key, &args->kind)) {
-        return xstrdup("hnv: arp, route or switch comes first");
+        return xstrdup("hnv: arp, route, switch or admit comes first");
     }
     while (ofputil_parse_key_value(&str, &key, &value)) {
         if (!parse_arg(key, value, args)) {
@@ -215,6 +238,10 @@ hnv_args_format(const struct ofpact_hnv_args *args, struct ds *s)
 {
     ds_put_format(s, "hnv(%s,vsid=%s%"PRIu32, hnv_kind_to_string(args->kind),
                   args->flags & OFPACT_HNV_REG ? "reg" : "", args->vsid);
+    if (args->kind == HNV_ADMIT) {
+        ds_put_format(s, ",domain=%"PRIu32",source=%"PRIu32, args->domain,
+                      args->source);
+    }
     if (!eth_addr_is_zero(args->mac)) {
         ds_put_format(s, ",mac="ETH_ADDR_FMT, ETH_ADDR_ARGS(args->mac));
     }
@@ -234,6 +261,9 @@ hnv_args_format(const struct ofpact_hnv_args *args, struct ds *s)
     }
     if (args->flags & OFPACT_HNV_ROUTER) {
         ds_put_cstr(s, ",router");
+    }
+    if (args->flags & OFPACT_HNV_FORWARDED) {
+        ds_put_cstr(s, ",forwarded");
     }
     ds_put_char(s, ')');
 }

@@ -12,6 +12,11 @@
  *     hnv(switch,vsid=V,table=T,WHERE)
  *         Where the destination MAC is.
  *
+ *     hnv(admit,vsid=V,domain=D,source=S,table=T[,forwarded])
+ *         May the host that sent it, to subnet V of routing domain D, say
+ *         that it is from subnet S?  If so on in table T, else dropped; see
+ *         hnv_admit_execute().
+ *
  *     V      a number, or a register that has it: reg0
  *     WHERE  local=L,vxlan=PORT,nvgre=PORT,mtu=N, none of which has to be
  *            there
@@ -38,6 +43,7 @@ enum hnv_kind {
     HNV_ARP,
     HNV_ROUTE,
     HNV_SWITCH,
+    HNV_ADMIT,
     N_HNV_KINDS,
 
     /* Never in a message: what is left to do for a packet whose tunnel the
@@ -52,6 +58,7 @@ enum ofpact_hnv_flags {
     OFPACT_HNV_REG = 1 << 0,        /* 'vsid' is the number of a register. */
     OFPACT_HNV_LEARNING = 1 << 1,   /* arp: what is learned is no answer. */
     OFPACT_HNV_ROUTER = 1 << 2,     /* arp: the answer is the router. */
+    OFPACT_HNV_FORWARDED = 1 << 3,  /* admit: HNV_FORWARDED. */
 };
 
 #define HNV_NO_TABLE 0xff
@@ -68,6 +75,8 @@ struct ofpact_hnv_args {
                                  * zero. */
     uint16_t mtu;               /* Of IP packets to other hosts; 0: any. */
     struct in6_addr next_hop;   /* All zeros: the packet's destination. */
+    uint32_t domain;            /* admit. */
+    uint32_t source;            /* admit: the source's subnet, or 0. */
 };
 
 /* Returns 0 or an OFPERR_*. */

@@ -34,18 +34,44 @@ ofproto_hnv_is_supported(const struct ofproto *ofproto)
 
 /* A message's entries are checked before the first is applied. */
 static int
+apply_entry(struct space_table *spaces, enum hnv_space_command command,
+            const struct space_entry *entry)
+{
+    const struct space_key *key = &entry->key;
+
+    switch (command) {
+    case HNV_SPACE_PUT:
+        return space_table_put(spaces, entry);
+    case HNV_SPACE_DELETE:
+        space_table_remove(spaces, key);
+        return 0;
+    case HNV_SPACE_PUT_PORT:
+        return space_table_put_port(spaces, key->vsid, key->mac,
+                                    entry->cookie);
+    case HNV_SPACE_DELETE_PORT:
+        space_table_remove_port(spaces, key->vsid, key->mac);
+        return 0;
+    case HNV_SPACE_FLUSH:
+    case N_HNV_SPACE_COMMANDS:
+        break;
+    }
+    return 0;
+}
+
+static int
 apply(struct space_table *spaces, enum hnv_space_command command,
       const struct space_entry *entries, size_t n)
 {
     if (command == HNV_SPACE_FLUSH) {
         space_table_clear(spaces);
-        return 0;
+        space_table_clear_ports(spaces);
     }
     for (size_t i = 0; i < n; i++) {
-        if (command == HNV_SPACE_DELETE) {
-            space_table_remove(spaces, &entries[i].key);
-        } else if (space_table_put(spaces, &entries[i]) == ENOSPC) {
-            return OFPERR_OFPFMFC_TABLE_FULL;
+        int error = apply_entry(spaces, command, &entries[i]);
+
+        if (error) {
+            return (error == ENOSPC ? OFPERR_OFPFMFC_TABLE_FULL
+                    : OFPERR_OFPBAC_BAD_ARGUMENT);
         }
     }
     return 0;

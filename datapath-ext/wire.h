@@ -29,7 +29,7 @@
  * that it does not name 0xff and OFPP_NONE. */
 struct nx_action_hnv {
     ovs_be16 type;              /* OFPAT_VENDOR. */
-    ovs_be16 len;               /* 56. */
+    ovs_be16 len;               /* 64. */
     ovs_be32 vendor;            /* NX_VENDOR_ID. */
     ovs_be16 subtype;           /* HNV_NXAST_SUBTYPE. */
     uint8_t kind;               /* enum hnv_kind */
@@ -43,8 +43,10 @@ struct nx_action_hnv {
     uint8_t next_hop[16];
     ovs_be16 mtu;
     uint8_t zeros[6];
+    ovs_be32 domain;
+    ovs_be32 source;
 };
-BUILD_ASSERT_DECL(sizeof(struct nx_action_hnv) == 56);
+BUILD_ASSERT_DECL(sizeof(struct nx_action_hnv) == 64);
 
 /* One entry: struct space_entry. */
 struct hnv_wire_entry {
@@ -65,7 +67,11 @@ enum hnv_space_command {
     HNV_SPACE_PUT,              /* New, or in place of one with its key. */
     HNV_SPACE_DELETE,           /* Only the key counts.  No error if there is
                                  * none. */
-    HNV_SPACE_FLUSH,            /* Everything; has no entries. */
+    HNV_SPACE_FLUSH,            /* Everything, ports, too; has no entries. */
+    HNV_SPACE_PUT_PORT,         /* Which guests of this host run: entries of
+                                 * SPACE_BY_MAC whose cookie is the guest's
+                                 * OpenFlow port. */
+    HNV_SPACE_DELETE_PORT,
     N_HNV_SPACE_COMMANDS
 };
 
@@ -121,7 +127,8 @@ struct hnv_stats_reply {
     ovs_be64 bytes;
     ovs_be64 n_locators;
     ovs_be64 n_entries[5];      /* By enum space_kind. */
+    ovs_be64 n_ports;
 };
-BUILD_ASSERT_DECL(sizeof(struct hnv_stats_reply) == 72);
+BUILD_ASSERT_DECL(sizeof(struct hnv_stats_reply) == 80);
 
 #endif /* datapath-ext/wire.h */

@@ -24,7 +24,7 @@ OF13 = 4
 
 KINDS = ("ca", "mac", "peer", "share", "owner")
 LOCAL, VXLAN, NVGRE, BALANCED = range(4)
-PUT, DELETE, FLUSH = range(3)
+PUT, DELETE, FLUSH, PUT_PORT, DELETE_PORT = range(5)
 ANY_KIND, ANY_VSID = 0xff, 0xffffffff
 
 
@@ -151,7 +151,7 @@ class Session:
         reply = self.stats(SUBTYPE_STATS, b"")
         version, n_kinds, n_reasons = struct.unpack("!IHH", reply[:8])
         entries = struct.unpack("!5Q", reply[32:72])
-        numbers = struct.unpack("!%dQ" % (n_kinds * n_reasons), reply[72:])
+        numbers = struct.unpack("!%dQ" % (n_kinds * n_reasons), reply[80:])
         return (version, dict(zip(KINDS, entries)),
                 [numbers[i * n_reasons:(i + 1) * n_reasons]
                  for i in range(n_kinds)])

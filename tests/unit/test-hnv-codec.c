@@ -295,6 +295,10 @@ random_args(void)
     }
     if (args.kind == HNV_ARP) {
         args.flags |= random_range(4) << 1;
+    } else if (args.kind == HNV_ADMIT) {
+        args.flags |= random_range(2) ? OFPACT_HNV_FORWARDED : 0;
+        args.domain = random_range(SPACE_VSID_MAX + 1);
+        args.source = random_range(SPACE_VSID_MAX + 1);
     } else {
         args.local = random_range(256);
         args.vxlan = u16_to_ofp(1 + random_range(0xfeff));
@@ -304,7 +308,7 @@ random_args(void)
     if (args.kind == HNV_ROUTE && random_range(2)) {
         args.next_hop = random_addr();
     }
-    if (args.kind != HNV_SWITCH) {
+    if (args.kind == HNV_ARP || args.kind == HNV_ROUTE) {
         args.mac = random_mac();
     }
     return args;
@@ -322,6 +326,8 @@ assert_args_equal(const struct ofpact_hnv_args *a,
     ck_assert_uint_eq(ofp_to_u16(a->vxlan), ofp_to_u16(b->vxlan));
     ck_assert_uint_eq(ofp_to_u16(a->nvgre), ofp_to_u16(b->nvgre));
     ck_assert_uint_eq(a->mtu, b->mtu);
+    ck_assert_uint_eq(a->domain, b->domain);
+    ck_assert_uint_eq(a->source, b->source);
     ck_assert(eth_addr_equals(a->mac, b->mac));
     ck_assert(!memcmp(&a->next_hop, &b->next_hop, sizeof a->next_hop));
 }
@@ -380,7 +386,7 @@ START_TEST(random_actions_do_no_harm)
                          : 8 * random_range(sizeof *nah / 8));
         nah->vendor = htonl(NX_VENDOR_ID);
         nah->subtype = htons(HNV_NXAST_SUBTYPE);
-        nah->kind = random_range(4);
+        nah->kind = random_range(N_HNV_KINDS + 2);
 
         ofpbuf_use_const(&wire, nah, sizeof *nah);
         ofpbuf_init(&decoded, 0);
@@ -409,7 +415,10 @@ START_TEST(datapath_action_round_trip)
 
         random_bytes(&hnv, sizeof hnv);
         hnv.kind = random_range(N_HNV_KINDS);
-        hnv.flags &= HNV_ODP_LEARNING | HNV_ODP_ROUTER;
+        hnv.flags &= HNV_ODP_LEARNING | HNV_ODP_ROUTER | HNV_ODP_FORWARDED;
+        if (hnv.kind != HNV_ADMIT) {
+            hnv.domain = hnv.source = 0;
+        }
         hnv.next_hop = random_addr();
         if (hnv.kind != HNV_ARP) {
             hnv.reply = 0;
