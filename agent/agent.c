@@ -6,18 +6,23 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include "compile/choose-pa.h"
 #include "compile/compile.h"
+#include "compile/mtu.h"
 #include "compile/pipeline.h"
 #include "db/db.h"
 #include "drop-counters.h"
 #include "host/groups.h"
 #include "host/host.h"
 #include "host/pa-watch.h"
+#include "host/rewrite-net.h"
+#include "host/rewrite-port.h"
 #include "lockfile.h"
 #include "learning.h"
 #include "make-dirs.h"
 #include "model/overlay.h"
 #include "model/policy.h"
+#include "model/rules.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -59,6 +64,7 @@ struct agent {
     struct overlay *overlay;    /* The policy's space, and what is learned. */
     struct switch_link *link;
     struct learning *learning;
+    struct rewrite_net *rewrite_net;
     struct groups *groups;
 
     unsigned int host_seqno;    /* Of the view last compiled. */
@@ -165,6 +171,7 @@ agent_create(const struct options *options)
     });
     agent->learning = learning_create(agent->policy, agent->overlay,
                                       agent->link, agent->db);
+    agent->rewrite_net = rewrite_net_create();
     switch_set_punt_cb(agent->link, agent_take_punt, agent);
     agent->groups = groups_create();
     diag_set_init(&agent->compile_diags);
@@ -183,6 +190,7 @@ agent_destroy(struct agent *agent)
         db_server_destroy(agent->db);
         policy_destroy(agent->policy);
         host_destroy(agent->host);
+        rewrite_net_destroy(agent->rewrite_net);
         diag_set_uninit(&agent->compile_diags);
         sset_destroy(&agent->remotes);
         lockfile_unlock(agent->run_dir_lock);
@@ -201,15 +209,24 @@ static void
 put_policy_space(const struct space_entry *entry, void *agent_)
 {
     struct agent *agent = agent_;
+
     overlay_policy_put(agent->overlay, entry);
     learning_policy_changed(agent->learning, &entry->key);
+    if (entry->key.kind == SPACE_BY_PA) {
+        rewrite_net_set(agent->rewrite_net, &entry->key.pa,
+                        entry->where.encap == SPACE_LOCAL);
+    }
 }
 
 static void
 remove_policy_space(const struct space_key *key, void *agent_)
 {
     struct agent *agent = agent_;
+
     overlay_policy_remove(agent->overlay, key);
+    if (key->kind == SPACE_BY_PA) {
+        rewrite_net_set(agent->rewrite_net, &key->pa, false);
+    }
 }
 
 static void
@@ -253,6 +270,17 @@ agent_watch_pas(struct agent *agent)
     free(places);
 }
 
+static void
+agent_set_rewrite(struct agent *agent)
+{
+    bool wanted = policy_rules(agent->policy)->rewrite;
+
+    host_set_rewrite(agent->host, &(struct rewrite_port) {
+        .mac = wanted ? REWRITE_HOST_MAC : NULL,
+        .mtu = wanted ? mtu_of_rewrite(host_get_view(agent->host)) : 0,
+    });
+}
+
 /* Brings the switch link up to date with the policy and the host.  Nothing of
  * this happens before the host's ports are known: a plan without them would
  * take away their flows. */
@@ -269,6 +297,8 @@ agent_apply(struct agent *agent)
         agent_compile(agent);
     }
     learning_policy_settled(agent->learning);
+    agent_set_rewrite(agent);
+    rewrite_net_run(agent->rewrite_net);
     switch_set_target(agent->link, host_bridge_target(agent->host));
 }
 
@@ -328,6 +358,7 @@ agent_wait(struct agent *agent)
             poll_immediate_wake();
         }
         learning_wait(agent->learning);
+        rewrite_net_wait(agent->rewrite_net);
     }
     if (agent->settled) {
         router_adverts_wait(&agent->router_adverts);
@@ -510,6 +541,23 @@ agent_update_diags(struct agent *agent, struct diag_set *diags)
     hmap_moved(&diags->diags);
 }
 
+/* On the uplinks: no other PA is on an interface. */
+static void
+agent_join_groups(struct agent *agent, const struct compiled *compiled)
+{
+    const struct rules *rules = policy_rules(agent->policy);
+    struct in6_addr *pas = xcalloc(MAX(rules->n_pas, 1), sizeof *pas);
+    size_t n = 0;
+
+    for (size_t i = 0; i < rules->n_pas; i++) {
+        if (pa_is_uplink(rules, host_get_view(agent->host), &rules->pas[i])) {
+            pas[n++] = rules->pas[i];
+        }
+    }
+    groups_set(agent->groups, compiled->groups, compiled->n_groups, pas, n);
+    free(pas);
+}
+
 static void
 agent_compile(struct agent *agent)
 {
@@ -526,13 +574,10 @@ agent_compile(struct agent *agent)
         db_server_set_port_status(agent->db, &bound->port->row, &status);
         smap_destroy(&status);
     }
-    groups_set(agent->groups, compiled->groups, compiled->n_groups,
-               policy_rules(agent->policy)->pas,
-               policy_rules(agent->policy)->n_pas);
+    agent_join_groups(agent, compiled);
     agent_update_diags(agent, &compiled->diags);
     learning_adopt(agent->learning, policy_rules(agent->policy), compiled,
-                   host_get_view(agent->host)->vxlan,
-                   host_get_view(agent->host)->nvgre);
+                   host_get_view(agent->host));
     compiled_destroy(compiled);
 
     agent->host_seqno = host_view_seqno(agent->host);

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
+#include "compile/choose-pa.h"
 #include "compile/compile.h"
 #include "compile/pipeline.h"
 #include "db/db.h"
@@ -54,9 +55,14 @@ space_remove(const struct space_key *key, void *l_)
 
 /* The PA that other hosts are to send to, NULL if this host has none. */
 static const struct in6_addr *
-own_pa(const struct learning *l)
+own_pa(const struct rules *rules, const struct host_view *host)
 {
-    return l->rules->n_pas ? &l->rules->pas[0] : NULL;
+    for (size_t i = 0; i < rules->n_pas; i++) {
+        if (pa_is_uplink(rules, host, &rules->pas[i])) {
+            return &rules->pas[i];
+        }
+    }
+    return NULL;
 }
 
 static void
@@ -178,8 +184,7 @@ restore(const struct db_local_mac *mac, void *l_)
 
 void
 learning_adopt(struct learning *l, const struct rules *rules,
-               const struct compiled *compiled, ofp_port_t vxlan,
-               ofp_port_t nvgre)
+               const struct compiled *compiled, const struct host_view *host)
 {
     struct learner_port *ports = xcalloc(MAX(compiled->n_vlans, 1),
                                          sizeof *ports);
@@ -199,9 +204,9 @@ learning_adopt(struct learning *l, const struct rules *rules,
         }
     }
     l->rules = rules;
-    l->vxlan = vxlan;
-    l->nvgre = nvgre;
-    db_server_set_local_pa(l->db, own_pa(l));
+    l->vxlan = host->vxlan;
+    l->nvgre = host->nvgre;
+    db_server_set_local_pa(l->db, own_pa(rules, host));
     learner_adopt(l->learner, rules, ports, n);
     free(ports);
     if (first) {

@@ -11,11 +11,11 @@
 
 #include <stdbool.h>
 #include "model/space.h"
-#include "openvswitch/ofp-port.h"
 
 struct compiled;
 struct db_server;
 struct ds;
+struct host_view;
 struct learning;
 struct overlay;
 struct policy;
@@ -33,10 +33,9 @@ void learning_policy_changed(struct learning *, const struct space_key *);
 void learning_policy_settled(struct learning *);
 
 /* Goes over to what was compiled from 'rules', which must stay until the next
- * call, and the host's tunnel ports. */
+ * call, and the host. */
 void learning_adopt(struct learning *, const struct rules *,
-                    const struct compiled *, ofp_port_t vxlan,
-                    ofp_port_t nvgre);
+                    const struct compiled *, const struct host_view *);
 
 /* Takes a packet if it is for the learning stage. */
 void learning_take(struct learning *, const struct punt *);

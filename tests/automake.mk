@@ -54,6 +54,7 @@ EXTRA_DIST += \
 
 # Scenarios: a folder each, with about.txt to say what must hold.
 SCENARIOS = \
+	tests/scenarios/ip-rewrite/result.want \
 	tests/scenarios/ipv6/result.want \
 	tests/scenarios/migrating/result.want \
 	tests/scenarios/learning/result.want \
@@ -73,6 +74,9 @@ SCENARIOS = \
 TESTS += $(SCENARIOS)
 EXTRA_DIST += \
 	$(SCENARIOS) \
+	tests/scenarios/ip-rewrite/about.txt \
+	tests/scenarios/ip-rewrite/host.txt \
+	tests/scenarios/ip-rewrite/policy.json \
 	tests/scenarios/ipv6/about.txt \
 	tests/scenarios/ipv6/host.txt \
 	tests/scenarios/ipv6/policy.json \
@@ -164,6 +168,10 @@ EXTRA_DIST += \
 	tests/system/test_guards.py \
 	tests/system/test_host.py \
 	tests/system/test_icmp_errors.py \
+	tests/system/test_ip_rewrite.py \
+	tests/system/test_ip_rewrite_changes.py \
+	tests/system/test_ip_rewrite_ipv6.py \
+	tests/system/test_ip_rewrite_rest.py \
 	tests/system/test_ipv6_guests.py \
 	tests/system/test_ipv6_underlay.py \
 	tests/system/learning.py \

@@ -145,9 +145,8 @@ parse_port(struct host_view *view, char **save, const char *file, int line)
     port->has_mac = mac && addr_mac_parse(mac, &port->mac);
 }
 
-/* Reads a host: lines "vxlan OFPORT", "nvgre OFPORT", "port ...",
- * "userspace", and comments
- * that begin with "#". */
+/* Reads a host: lines "vxlan OFPORT", "nvgre OFPORT", "rewrite OFPORT",
+ * "port ...", "userspace", and comments that begin with "#". */
 static struct host_view *
 read_host_file(const char *file)
 {
@@ -168,6 +167,9 @@ read_host_file(const char *file)
         } else if (!strcmp(word, "nvgre")) {
             view->nvgre = parse_ofport(strtok_r(NULL, " \t\n", &save),
                                        file, line);
+        } else if (!strcmp(word, "rewrite")) {
+            view->rewrite = parse_ofport(strtok_r(NULL, " \t\n", &save),
+                                         file, line);
         } else if (!strcmp(word, "userspace")) {
             view->userspace = true;
         } else if (!strcmp(word, "port")) {
@@ -196,43 +198,62 @@ print_sorted(const char *title, struct svec *lines)
     svec_destroy(lines);
 }
 
+/* Returns true if there is an answer, too. */
+static bool
+format_key(const struct space_entry *entry, struct ds *s)
+{
+    const struct space_key *key = &entry->key;
+    char buf[ADDR_STRLEN];
+
+    switch (key->kind) {
+    case SPACE_BY_CA:
+        ds_put_format(s, "%"PRIu32" ca %s ", key->vsid,
+                      addr_format(&key->ca, buf));
+        return true;
+    case SPACE_BY_MAC:
+        ds_put_format(s, "%"PRIu32" ", key->vsid);
+        return true;
+    case SPACE_BY_PA:
+        ds_put_format(s, "pa %s ", addr_format(&key->pa, buf));
+        ds_put_format(s, "%"PRIu32" ca %s ", entry->vsid,
+                      addr_format(&entry->ca, buf));
+        return true;
+    case SPACE_PEER:
+        ds_put_format(s, "%"PRIu32" peer %s", key->vsid,
+                      addr_format(&key->pa, buf));
+        return false;
+    case SPACE_BY_SHARE:
+        ds_put_format(s, "%"PRIu32" ca %s share %"PRIu32" ", key->vsid,
+                      addr_format(&key->ca, buf), key->share);
+        return true;
+    case SPACE_BY_OWNER:
+        ds_put_format(s, "%"PRIu32" ca %s not for its owners", key->vsid,
+                      addr_format(&key->ca, buf));
+        return false;
+    }
+    OVS_NOT_REACHED();
+}
+
 static void
 add_mapping(const struct space_entry *entry, void *lines_)
 {
+    static const char *const encaps[] = {
+        [SPACE_LOCAL] = "here", [SPACE_VXLAN] = "vxlan",
+        [SPACE_NVGRE] = "nvgre", [SPACE_REWRITE] = "rewrite",
+        [SPACE_BALANCED] = "owners of",
+    };
     struct svec *lines = lines_;
     struct ds s = DS_EMPTY_INITIALIZER;
     char buf[ADDR_STRLEN];
 
-    ds_put_format(&s, "%"PRIu32" ", entry->key.vsid);
-    switch (entry->key.kind) {
-    case SPACE_PEER:
-        ds_put_format(&s, "peer %s", addr_format(&entry->key.pa, buf));
-        svec_add_nocopy(lines, ds_steal_cstr(&s));
-        return;
-    case SPACE_BY_CA:
-        ds_put_format(&s, "ca %s ", addr_format(&entry->key.ca, buf));
-        break;
-    case SPACE_BY_MAC:
-        break;
-    case SPACE_BY_SHARE:
-        ds_put_format(&s, "ca %s share %"PRIu32" ",
-                      addr_format(&entry->key.ca, buf), entry->key.share);
-        break;
-    case SPACE_BY_OWNER:
-        ds_put_format(&s, "ca %s not for its owners",
-                      addr_format(&entry->key.ca, buf));
+    if (!format_key(entry, &s)) {
         svec_add_nocopy(lines, ds_steal_cstr(&s));
         return;
     }
-    ds_put_format(&s, "mac "ETH_ADDR_FMT" ", ETH_ADDR_ARGS(entry->mac));
-    if (entry->where.encap == SPACE_BALANCED) {
-        ds_put_format(&s, "owners of %s", addr_format(&entry->where.pa, buf));
-    } else if (entry->where.encap == SPACE_LOCAL) {
-        ds_put_cstr(&s, "here");
-    } else {
-        ds_put_format(&s, "%s %s",
-                      entry->where.encap == SPACE_VXLAN ? "vxlan" : "nvgre",
-                      addr_format(&entry->where.pa, buf));
+    ds_put_format(&s, "mac "ETH_ADDR_FMT" %s", ETH_ADDR_ARGS(entry->mac),
+                  encaps[entry->where.encap]);
+    if (!addr_equal(&entry->where.pa, &in6addr_any)) {
+        ds_put_format(&s, " %s", addr_format(&entry->where.pa, buf));
     }
     svec_add_nocopy(lines, ds_steal_cstr(&s));
 }
@@ -312,10 +333,11 @@ usage(int status)
 %s: shows what the agent makes of a policy\n\
 usage: %s [--at-once] HOST POLICY...\n\
 HOST describes the host: lines \"vxlan OFPORT\", \"nvgre OFPORT\",\n\
-\"port IFACE-ID NAME OFPORT MAC\", and \"userspace\" if the switch forwards\n\
-without the kernel.  Each POLICY is a JSON array of OVSDB\n\
-\"transact\" parameters.  They are taken one after the other, each settled\n\
-before the next; with --at-once, as if all were there from the start.\n",
+\"rewrite OFPORT\" and \"port IFACE-ID NAME OFPORT MAC\", and \"userspace\"\n\
+if the switch forwards without the kernel.  Each POLICY is a JSON array of\n\
+OVSDB \"transact\" parameters.  They are taken one after the other, each\n\
+settled before the next; with --at-once, as if all were there from the\n\
+start.\n",
            program_name, program_name);
     exit(status);
 }

@@ -20,6 +20,7 @@ agent_libhnv_la_SOURCES += \
 	agent/compile/compile-private.h \
 	agent/compile/compile-punt.c \
 	agent/compile/compile-resolve.c \
+	agent/compile/compile-rewrite.c \
 	agent/compile/compile-router.c \
 	agent/compile/compile-routes.c \
 	agent/compile/compile-source.c \

@@ -23,6 +23,13 @@ pa_health(const struct host_view *host, const struct in6_addr *pa)
             : known->up ? PA_UP : PA_DOWN);
 }
 
+bool
+pa_is_uplink(const struct rules *rules, const struct host_view *host,
+             const struct in6_addr *pa)
+{
+    return !rules->rewrite || pa_health(host, pa) != PA_ABSENT;
+}
+
 static uint32_t
 pa_weight(const struct rules_port *port, const struct in6_addr *pa)
 {
@@ -67,6 +74,9 @@ choose_pas(const struct rules *rules, const struct host_view *host,
             .weight = pa_weight(port, pa),
         };
 
+        if (!pa_is_uplink(rules, host, pa)) {
+            continue;
+        }
         if (!best[family].pa || is_better(&candidate, &best[family])) {
             best[family] = candidate;
         }
@@ -121,7 +131,7 @@ diagnose_pas(const struct rules *rules, const struct host_view *host,
     for (size_t i = 0; i < rules->n_pas; i++) {
         const struct host_pa *pa = host_view_find_pa(host, &rules->pas[i]);
 
-        if (pa) {
+        if (pa && pa_is_uplink(rules, host, &rules->pas[i])) {
             diagnose_pa(rules, i, pa, &text);
         }
     }

@@ -15,10 +15,17 @@
  * A PA that does not work, as far as the host can tell, is passed over as
  * long as there is a better one, also by the ports pinned to it. */
 
+#include <stdbool.h>
 #include "model/rules.h"
 
 struct diag_set;
 struct host_view;
+
+/* True if packets in tunnels may leave from one of rules' PAs.  Where some
+ * subnet has IP rewrite, the guests' PAs are among them, too, and are no
+ * device's. */
+bool pa_is_uplink(const struct rules *, const struct host_view *,
+                  const struct in6_addr *pa);
 
 /* Fills 'ret_pas', by enum pa_family, with PAs out of rules->pas, or NULL
  * where the host has none of the family. */

@@ -23,6 +23,7 @@ static const char *const reason_names[N_DROP_REASONS] = {
     [DROP_TO_GATEWAY] = "to-gateway",
     [DROP_BY_ROUTE] = "by-route",
     [DROP_SECOND_COPY] = "second-copy",
+    [DROP_NOT_REWRITABLE] = "not-rewritable",
     [DROP_UNKNOWN_MAC] = "unknown-mac",
     [DROP_NOT_HERE] = "not-here",
     [DROP_NO_TUNNEL] = "no-tunnel",
@@ -64,4 +65,12 @@ compile_drops(struct compile_ctx *cx)
     rest(cx, TABLE_ND_OWNER, DROP_SPOOFED_NEIGHBOR);
     rest(cx, TABLE_LOCAL, DROP_NOT_HERE);
     rest(cx, TABLE_ENCAP, DROP_NO_TUNNEL);
+    if (cx->rules->rewrite) {
+        rest(cx, TABLE_REWRITE_OUT, DROP_NOT_REWRITABLE);
+        rest(cx, TABLE_REWRITE_DST, DROP_NOT_REWRITABLE);
+        rest(cx, TABLE_REWRITE_SRC, DROP_NOT_REWRITABLE);
+        rest(cx, TABLE_REWRITE_SEND, DROP_SPOOFED_CA);
+        rest(cx, TABLE_REWRITE_FROM, DROP_UNKNOWN_PEER);
+        rest(cx, TABLE_REWRITE_TO, DROP_NOT_HERE);
+    }
 }

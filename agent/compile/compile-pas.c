@@ -4,6 +4,7 @@
 #include "compile/compile-private.h"
 #include <inttypes.h>
 #include <stdlib.h>
+#include "compile/choose-pa.h"
 #include "util.h"
 
 /* PAs have numbers on their way through the pipeline: that is the same for
@@ -55,6 +56,8 @@ void
 compile_pas(struct compile_ctx *cx)
 {
     for (size_t i = 0; i < cx->rules->n_pas; i++) {
-        source(cx, &cx->rules->pas[i]);
+        if (pa_is_uplink(cx->rules, cx->host, &cx->rules->pas[i])) {
+            source(cx, &cx->rules->pas[i]);
+        }
     }
 }

@@ -152,5 +152,11 @@ void compile_pas(struct compile_ctx *);        /* ENCAP_SOURCE. */
 void compile_balance(struct compile_ctx *);    /* BALANCE. */
 void compile_mtu(struct compile_ctx *);        /* MTU, TOO_LONG. */
 void compile_drops(struct compile_ctx *);      /* DROP; the end of many. */
+void compile_rewrite(struct compile_ctx *);    /* REWRITE_*. */
+
+/* Actions, with a comma at the end and for the caller to free, that give a
+ * packet back its CAs after REWRITE_SEND. */
+char *compile_take_back_rewrite(bool is_ipv6);
+
 
 #endif /* compile/compile-private.h */

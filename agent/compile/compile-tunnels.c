@@ -117,11 +117,13 @@ void
 compile_tunnels(struct compile_ctx *cx)
 {
     for (size_t i = 0; i < cx->rules->n_subnets; i++) {
-        if (cx->host->vxlan != OFPP_NONE) {
-            admit_vxlan(cx, &cx->rules->subnets[i]);
+        const struct rules_subnet *subnet = &cx->rules->subnets[i];
+
+        if (cx->host->vxlan != OFPP_NONE && !subnet->rewrite) {
+            admit_vxlan(cx, subnet);
         }
-        if (cx->host->nvgre != OFPP_NONE) {
-            admit_nvgre(cx, &cx->rules->subnets[i]);
+        if (cx->host->nvgre != OFPP_NONE && !subnet->rewrite) {
+            admit_nvgre(cx, subnet);
         }
     }
     unknown_key(cx, cx->host->vxlan);

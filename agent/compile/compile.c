@@ -24,7 +24,9 @@ static void
 place_port(const struct rules *rules, const struct host_view *host,
            struct bound_port *bound, struct diag_set *diags)
 {
-    choose_pas(rules, host, bound->port, bound->pas);
+    if (bound->tunnels) {
+        choose_pas(rules, host, bound->port, bound->pas);
+    }
     bound->mtu = mtu_of_port(rules, host, bound);
     mtu_diagnose(bound, diags);
 }
@@ -72,6 +74,7 @@ compile(const struct rules *rules, const struct host_view *host)
     compile_peers(&cx);
     compile_migrations(&cx);
     compile_learn(&cx);
+    compile_rewrite(&cx);
     compile_punts(&cx);
     compile_pas(&cx);
     compile_balance(&cx);

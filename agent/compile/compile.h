@@ -32,6 +32,8 @@ enum port_state {
 struct bound_port {
     const struct rules_port *port;
     const struct host_port *iface;      /* NULL if there is none. */
+    bool tunnels, rewrite;      /* Some of its subnets have tunnels, IP
+                                 * rewrite; false unless PORT_ACTIVE. */
     const struct in6_addr *pas[N_PA_FAMILIES]; /* Of rules' 'pas', those that
                                  * its packets leave from, by enum pa_family;
                                  * NULL unless PORT_ACTIVE, and without one of

@@ -33,8 +33,10 @@ enum drop_reason {
     DROP_TO_GATEWAY,            /* For the router itself; not a ping. */
     DROP_BY_ROUTE,              /* A static route says so. */
     DROP_SECOND_COPY,           /* By another PA of this host it came, too. */
+    DROP_NOT_REWRITABLE,        /* To a guest with IP rewrite, but not IP, not
+                                 * for its CA, or from a subnet without. */
 };
-#define N_DROP_REASONS (DROP_SECOND_COPY + 1)
+#define N_DROP_REASONS (DROP_NOT_REWRITABLE + 1)
 
 /* A word such as "spoofed-ca", NULL for what is no reason. */
 const char *drop_reason_to_string(uint32_t reason);

@@ -25,6 +25,7 @@ mtu_overhead(enum space_encap encap, enum pa_family family)
         return ip + GRE_KEY_HEADER_LEN + ETH_HEADER_LEN;
     case SPACE_LOCAL:
     case SPACE_BALANCED:
+    case SPACE_REWRITE:
         break;
     }
     OVS_NOT_REACHED();
@@ -53,11 +54,28 @@ min_known(unsigned int a, unsigned int b)
 }
 
 unsigned int
+mtu_of_rewrite(const struct host_view *host)
+{
+    unsigned int guests = 0;
+    unsigned int all = 0;
+
+    for (size_t i = 0; i < host->n_pas; i++) {
+        const struct host_pa *pa = &host->pas[i];
+
+        all = min_known(all, pa->mtu);
+        if (!pa->device) {
+            guests = min_known(guests, pa->mtu);
+        }
+    }
+    return guests ? guests : all;
+}
+
+unsigned int
 mtu_of_port(const struct rules *rules, const struct host_view *host,
             const struct bound_port *port)
 {
     static const enum space_encap encaps[] = { SPACE_VXLAN, SPACE_NVGRE };
-    unsigned int mtu = 0;
+    unsigned int mtu = port->rewrite ? mtu_of_rewrite(host) : 0;
 
     for (enum pa_family family = 0; family < N_PA_FAMILIES; family++) {
         const struct host_pa *pa = (port->pas[family]

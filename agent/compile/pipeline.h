@@ -36,6 +36,16 @@
  * by PUNT to the agent.  An answer that the switch itself gives goes to
  * RETURN.
  *
+ * With IP rewrite there is no tunnel but a port into the host's stack:
+ *
+ *   FORWARD ──► REWRITE_OUT ──► (SPACE_CA) ──► REWRITE_DST
+ *                                                   │
+ *        host ◄── MTU... ◄── REWRITE_SEND ◄── (SPACE_CA) ◄── REWRITE_SRC
+ *
+ *   host ──► ADMIT ──► (SPACE_PA) ──► REWRITE_FROM
+ *                                          │
+ *                       LOCAL ◄── REWRITE_TO ◄── (SPACE_PA)
+ *
  * Later stages see only what earlier ones let through.  Gaps leave room for
  * the firewall (FW_OUT after ADMIT and DECAP, FW_IN before DELIVER). */
 
@@ -90,6 +100,13 @@ enum pipeline_table {
     TABLE_RETURN      = 91,     /* Output to whom the packet came from. */
     TABLE_ENCAP       = 95,     /* Outer addresses, key; output. */
     TABLE_ENCAP_SOURCE = 96,    /* Outer source address. */
+    TABLE_REWRITE_OUT = 100,    /* IP rewrite: destination CA -> its PA. */
+    TABLE_REWRITE_DST = 101,    /* Destination known. */
+    TABLE_REWRITE_SRC = 102,    /* Guest's subnet again; CA -> its PA. */
+    TABLE_REWRITE_SEND = 103,   /* Source is the guest's. */
+    TABLE_SPACE_PA    = 104,    /* PA -> VSID, CA, MAC.  Mappings. */
+    TABLE_REWRITE_FROM = 105,   /* From the host: source PA -> CA. */
+    TABLE_REWRITE_TO  = 106,    /* Destination PA -> CA; who may send to it. */
     TABLE_DROP        = 110,    /* A flow per reason. */
 };
 
@@ -105,6 +122,8 @@ enum pipeline_table {
 #define REG_ENCAP    "reg4"     /* Found: pipeline_encap(). */
 #define REG_LOCAL_PA "reg5"     /* PAs that the sender's packets leave from:
                                  * pipeline_local_pa(). */
+#define REG_SENDER   "reg5"     /* From the host, with IP rewrite: the sender's
+                                 * VSID.  It has no REG_LOCAL_PA. */
 #define REG_OUT_PORT "reg6"     /* Found: local port. */
 #define REG_ND_FLAGS "reg6"     /* In a packet that becomes the answer to a
                                  * solicitation: its flags, */
@@ -149,17 +168,32 @@ enum pipeline_reg {
 
 /* REG_ENCAP: zero if nothing was found, ENCAP_LOCAL for this host,
  * ENCAP_BALANCED for the owners of the CA in REG_CA or REG_CA6, or else enum
- * space_encap, and whether the PA is in REG_PA6. */
+ * space_encap, and whether the PA is in REG_PA6.  (With IP rewrite the PA is
+ * of the CA's family, so it is where the CA was.) */
 enum { ENCAP_IPV6 = 0x10, ENCAP_LOCAL = 0x20, ENCAP_BALANCED = 0x40 };
 
 static inline uint32_t
 pipeline_encap(const struct space_where *where)
 {
-    return (where->encap == SPACE_LOCAL ? ENCAP_LOCAL
-            : where->encap == SPACE_BALANCED ? ENCAP_BALANCED
-            : addr_is_ipv4(&where->pa) ? where->encap
-            : where->encap | ENCAP_IPV6);
+    switch (where->encap) {
+    case SPACE_LOCAL:
+        return ENCAP_LOCAL;
+    case SPACE_BALANCED:
+        return ENCAP_BALANCED;
+    case SPACE_REWRITE:
+        return SPACE_REWRITE;
+    case SPACE_VXLAN:
+    case SPACE_NVGRE:
+        break;
+    }
+    return (addr_is_ipv4(&where->pa)
+            ? where->encap : where->encap | ENCAP_IPV6);
 }
+
+/* The host's end of the port into its stack, which takes what is addressed to
+ * it; what we are called there.  Nobody else sees either. */
+#define REWRITE_HOST_MAC "02:68:6e:76:00:01"
+#define REWRITE_OUR_MAC  "02:68:6e:76:00:02"
 
 /* REG_PEER: the packet came from a PA of its network, or, having the source CA
  * of a guest of this host, should not have come at all. */

@@ -13,9 +13,13 @@ static void
 add_vlan(struct compiled *out, const struct rules *rules,
          struct bound_port *bound, uint16_t vlan, uint32_t vsid)
 {
+    const struct rules_subnet *subnet = rules_find_subnet(rules, vsid);
+
+    bound->tunnels |= !subnet->rewrite;
+    bound->rewrite |= subnet->rewrite;
     out->vlans[out->n_vlans++] = (struct port_vlan) {
         .bound = bound,
-        .subnet = rules_find_subnet(rules, vsid),
+        .subnet = subnet,
         .vlan = vlan,
     };
 }

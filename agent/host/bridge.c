@@ -3,6 +3,7 @@
 #include <config.h>
 #include "host/bridge.h"
 #include <string.h>
+#include "host/rewrite-port.h"
 #include "openvswitch/vlog.h"
 #include "ovsdb-idl.h"
 #include "smap.h"
@@ -69,7 +70,7 @@ bridge_name_is_usable(const char *name)
             return false;
         }
     }
-    return true;
+    return strcmp(name, BRIDGE_REWRITE_PORT) != 0;
 }
 
 const struct ovsrec_bridge *
@@ -176,6 +177,14 @@ table_names_are_right(const struct ovsrec_bridge *bridge,
     return true;
 }
 
+static bool
+rewrite_is_right(const struct ovsrec_bridge *bridge,
+                 const struct bridge_wish *wish)
+{
+    return (wish->leave_rewrite
+            || rewrite_port_is_right(bridge, &wish->rewrite));
+}
+
 bool
 bridge_is_right(struct ovsdb_idl *idl, const struct bridge_wish *wish)
 {
@@ -183,7 +192,8 @@ bridge_is_right(struct ovsdb_idl *idl, const struct bridge_wish *wish)
 
     if (!bridge || !fail_mode_is_right(bridge)
         || !datapath_type_is_right(bridge, wish->datapath_type)
-        || !table_names_are_right(bridge, wish)) {
+        || !table_names_are_right(bridge, wish)
+        || !rewrite_is_right(bridge, wish)) {
         return false;
     }
     for (size_t i = 0; i < ARRAY_SIZE(tunnel_ports); i++) {
@@ -385,6 +395,9 @@ bridge_put_right(struct ovsdb_idl *idl, struct ovsdb_idl_txn *txn,
     }
     if (!table_names_are_right(bridge, wish)) {
         name_tables(txn, bridge, wish);
+    }
+    if (!rewrite_is_right(bridge, wish)) {
+        rewrite_port_put_right(idl, txn, bridge, &wish->rewrite);
     }
     for (size_t i = 0; i < ARRAY_SIZE(tunnel_ports); i++) {
         put_tunnel_right(idl, txn, bridge, &tunnel_ports[i]);

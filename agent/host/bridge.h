@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "host/rewrite-port.h"
 
 struct ovsdb_idl;
 struct ovsdb_idl_txn;
@@ -16,6 +17,7 @@ struct ovsrec_bridge;
 #define BRIDGE_DEFAULT_NAME "br-int"
 #define BRIDGE_VXLAN_PORT "hnv-vxlan"
 #define BRIDGE_NVGRE_PORT "hnv-nvgre"
+#define BRIDGE_REWRITE_PORT "hnv-rewrite"
 
 /* Longest name that a network device, which a bridge is, can have. */
 #define BRIDGE_NAME_MAX 15
@@ -27,6 +29,8 @@ bool bridge_name_is_usable(const char *name);
 struct bridge_wish {
     const char *name;
     const char *datapath_type;  /* NULL for any. */
+    bool leave_rewrite;         /* Not decided yet. */
+    struct rewrite_port rewrite;    /* Unless 'leave_rewrite'. */
 
     /* Name of an OpenFlow table, NULL for one that has none. */
     const char *(*table_name)(uint8_t table);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "openvswitch/types.h"
 #include "packets.h"
+#include "util/addr.h"
 #include "util.h"
 
 struct host_view *
@@ -15,6 +16,7 @@ host_view_create(void)
 
     view->vxlan = OFPP_NONE;
     view->nvgre = OFPP_NONE;
+    view->rewrite = OFPP_NONE;
     return view;
 }
 
@@ -51,6 +53,7 @@ host_view_clone(const struct host_view *view)
 
     clone->vxlan = view->vxlan;
     clone->nvgre = view->nvgre;
+    clone->rewrite = view->rewrite;
     clone->userspace = view->userspace;
     for (size_t i = 0; i < view->n_ports; i++) {
         const struct host_port *port = &view->ports[i];
@@ -87,27 +90,35 @@ host_view_add_port(struct host_view *view)
     return port;
 }
 
-/* A host has one PA per uplink: too few to search them by anything. */
+/* PAs mostly come in order, so little is moved. */
 struct host_pa *
 host_view_add_pa(struct host_view *view, const struct in6_addr *addr)
 {
-    view->pas = xrealloc(view->pas, (view->n_pas + 1) * sizeof *view->pas);
+    size_t i = view->n_pas++;
 
-    struct host_pa *pa = &view->pas[view->n_pas++];
+    view->pas = xrealloc(view->pas, view->n_pas * sizeof *view->pas);
+    for (; i && addr_compare(&view->pas[i - 1].addr, addr) > 0; i--) {
+        view->pas[i] = view->pas[i - 1];
+    }
+    view->pas[i] = (struct host_pa) { .addr = *addr };
+    return &view->pas[i];
+}
 
-    *pa = (struct host_pa) { .addr = *addr };
-    return pa;
+static int
+host_pa_compare__(const void *addr, const void *pa_)
+{
+    const struct host_pa *pa = pa_;
+
+    return addr_compare(addr, &pa->addr);
 }
 
 const struct host_pa *
 host_view_find_pa(const struct host_view *view, const struct in6_addr *addr)
 {
-    for (size_t i = 0; i < view->n_pas; i++) {
-        if (ipv6_addr_equals(&view->pas[i].addr, addr)) {
-            return &view->pas[i];
-        }
-    }
-    return NULL;
+    return (view->n_pas
+            ? bsearch(addr, view->pas, view->n_pas, sizeof *view->pas,
+                      host_pa_compare__)
+            : NULL);
 }
 
 static int
@@ -157,7 +168,7 @@ host_view_equal(const struct host_view *a, const struct host_view *b)
 {
     if (a->n_ports != b->n_ports || a->n_pas != b->n_pas
         || a->vxlan != b->vxlan || a->nvgre != b->nvgre
-        || a->userspace != b->userspace) {
+        || a->rewrite != b->rewrite || a->userspace != b->userspace) {
         return false;
     }
     for (size_t i = 0; i < a->n_pas; i++) {

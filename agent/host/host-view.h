@@ -5,8 +5,9 @@
 
 /* What this host has, as a plain value: the other input of the compiler.
  *
- * Invariants: ports are sorted by 'iface_id', then by 'name'.  An iface-id may
- * occur more than once; what to make of that is the compiler's business.
+ * Invariants: ports are sorted by 'iface_id', then by 'name'; PAs by address.
+ * An iface-id may occur more than once; what to make of that is the compiler's
+ * business.
  *
  * Ownership: a view owns all it points to.
  * Threads: built by one thread, then constant and free to share. */
@@ -34,7 +35,9 @@ struct host_pa {
     struct in6_addr addr;
     char *device;               /* That has the address; NULL: none has. */
     bool up;                    /* Its uplink works, for all that is known. */
-    unsigned int mtu;           /* IP packets that fit through; 0: unknown. */
+    unsigned int mtu;           /* IP packets that fit through; 0: unknown.
+                                 * If no device has the address, then through
+                                 * that whose network it is in. */
     bool vlan_ok;               /* Packets leave with the VLAN tag that they
                                  * are to have. */
 };
@@ -42,10 +45,11 @@ struct host_pa {
 struct host_view {
     struct host_port *ports;
     size_t n_ports;
-    struct host_pa *pas;        /* Of those asked for; in no order. */
+    struct host_pa *pas;        /* Of those asked for. */
     size_t n_pas;
     ofp_port_t vxlan;           /* The tunnel ports; OFPP_NONE if not yet. */
     ofp_port_t nvgre;
+    ofp_port_t rewrite;         /* The port into the host's stack; likewise. */
     bool userspace;             /* The bridge's datapath is Open vSwitch's
                                  * own, not the kernel's. */
 };
@@ -59,7 +63,7 @@ struct host_port *host_view_add_port(struct host_view *);
 void host_view_sort(struct host_view *);
 bool host_view_equal(const struct host_view *, const struct host_view *);
 
-/* Adds a PA that no device has, which the caller fills. */
+/* Adds a PA that no device has, which the caller fills before the next. */
 struct host_pa *host_view_add_pa(struct host_view *,
                                  const struct in6_addr *addr);
 

@@ -48,6 +48,8 @@ struct host {
     char *bridge;               /* In use now. */
     char *target;               /* Of 'bridge', NULL while it is not there. */
     char *system_id;
+    bool rewrite_known;         /* host_set_rewrite() was called. */
+    struct rewrite_port rewrite;
     struct smap settings;       /* Open_vSwitch.external_ids, "hnv-...". */
     struct smap bad_macs;       /* Of interfaces by name, told already. */
 
@@ -113,6 +115,17 @@ host_override_bridge(struct host *host, const char *name)
 {
     free(host->bridge_override);
     host->bridge_override = nullable_xstrdup(name);
+}
+
+void
+host_set_rewrite(struct host *host, const struct rewrite_port *rewrite)
+{
+    if (!host->rewrite_known || host->rewrite.mac != rewrite->mac
+        || host->rewrite.mtu != rewrite->mtu) {
+        host->rewrite_known = true;
+        host->rewrite = *rewrite;
+        poll_immediate_wake();
+    }
 }
 
 void
@@ -216,11 +229,13 @@ monitor_columns(struct ovsdb_idl *idl)
         &ovsrec_port_col_external_ids,
         &ovsrec_interface_col_name,
         &ovsrec_interface_col_type,
+        &ovsrec_interface_col_mac,
         &ovsrec_interface_col_ofport,
         &ovsrec_interface_col_external_ids,
         &ovsrec_interface_col_options,
         &ovsrec_interface_col_link_state,
         &ovsrec_interface_col_mtu,
+        &ovsrec_interface_col_mtu_request,
     };
     static const struct ovsdb_idl_table_class *const tables[] = {
         &ovsrec_table_open_vswitch,
@@ -449,6 +464,8 @@ read_iface(const struct ovsrec_interface *iface, struct smap *bad_macs,
         view->vxlan = iface_ofport(iface);
     } else if (!strcmp(iface->name, BRIDGE_NVGRE_PORT)) {
         view->nvgre = iface_ofport(iface);
+    } else if (!strcmp(iface->name, BRIDGE_REWRITE_PORT)) {
+        view->rewrite = iface_ofport(iface);
     } else {
         read_guest_iface(iface, bad_macs, view);
     }
@@ -530,6 +547,8 @@ host_keep_bridge(struct host *host)
     const struct bridge_wish wish = {
         .name = host->bridge,
         .datapath_type = host_setting(host, "hnv-datapath-type"),
+        .leave_rewrite = !host->rewrite_known,
+        .rewrite = host->rewrite,
         .table_name = host->table_name,
     };
     size_t n;

@@ -16,8 +16,9 @@
  *   hnv-db-dir         directory of the databases
  *
  * It changes only what it must: the bridge's fail_mode, its two tunnel ports,
- * the names of its tables, the bridge itself if it is not there, and the VLAN
- * tags of internal ports with provider addresses that are to have one.
+ * the port that IP rewrite takes while there is such a subnet, the names of
+ * its tables, the bridge itself if it is not there, and the VLAN tags of
+ * internal ports with provider addresses that are to have one.
  *
  * Threads: one, the one that runs the main loop. */
 
@@ -27,6 +28,7 @@
 
 struct host;
 struct pa_place;
+struct rewrite_port;
 struct smap;
 
 /* Starts to follow the database at 'remote', e.g. "unix:/run/.../db.sock".
@@ -39,6 +41,10 @@ void host_destroy(struct host *);
 /* Name of the bridge regardless of hnv-bridge, which must be usable; NULL for
  * the setting's. */
 void host_override_bridge(struct host *, const char *name);
+
+/* What the port for IP rewrite is to be, if the bridge is to have one.  Until
+ * the first call, it is left alone. */
+void host_set_rewrite(struct host *, const struct rewrite_port *);
 
 void host_run(struct host *);
 void host_wait(struct host *);

@@ -88,28 +88,72 @@ pa_watch_destroy(struct pa_watch *watch)
 /* Reading the kernel. */
 
 static bool
-ifaddr_to_addr(const struct ifaddrs *ifa, struct in6_addr *ret_addr)
+sockaddr_to_addr(const struct sockaddr *sa, struct in6_addr *ret_addr)
 {
-    if (!ifa->ifa_addr) {
+    if (!sa) {
         return false;
     }
-    switch (ifa->ifa_addr->sa_family) {
+    switch (sa->sa_family) {
     case AF_INET: {
         struct sockaddr_in sin;
 
-        memcpy(&sin, ifa->ifa_addr, sizeof sin);
+        memcpy(&sin, sa, sizeof sin);
         *ret_addr = addr_from_ipv4(sin.sin_addr.s_addr);
         return true;
     }
     case AF_INET6: {
         struct sockaddr_in6 sin6;
 
-        memcpy(&sin6, ifa->ifa_addr, sizeof sin6);
+        memcpy(&sin6, sa, sizeof sin6);
         *ret_addr = sin6.sin6_addr;
         return true;
     }
     default:
         return false;
+    }
+}
+
+static bool
+is_in_vrf(const struct link_info *info, const char *vrf)
+{
+    return !vrf || (info->master && info->master == if_nametoindex(vrf));
+}
+
+/* True if 'addr' is in the network of 'ifa', which has an address there. */
+static bool
+ifaddr_contains(const struct ifaddrs *ifa, const struct in6_addr *addr)
+{
+    struct in6_addr own, mask;
+
+    if (!sockaddr_to_addr(ifa->ifa_addr, &own)
+        || !sockaddr_to_addr(ifa->ifa_netmask, &mask)
+        || addr_is_ipv4(&own) != addr_is_ipv4(addr)
+        || IN6_IS_ADDR_LINKLOCAL(&own)) {
+        return false;
+    }
+    for (size_t i = addr_is_ipv4(addr) ? 12 : 0; i < 16; i++) {
+        if ((own.s6_addr[i] ^ addr->s6_addr[i]) & mask.s6_addr[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The address of a guest that has IP rewrite is no device's; its packets come
+ * and go by a device that has a neighbour of it. */
+static void
+find_way(struct pa_place *pa, const struct ifaddrs *all, const char *vrf)
+{
+    for (const struct ifaddrs *ifa = all; ifa; ifa = ifa->ifa_next) {
+        struct link_info info;
+
+        if (ifaddr_contains(ifa, &pa->addr)
+            && link_info_read(ifa->ifa_name, &info)
+            && is_in_vrf(&info, vrf)) {
+            ovs_strlcpy(pa->via, ifa->ifa_name, sizeof pa->via);
+            pa->mtu = info.mtu;
+            return;
+        }
     }
 }
 
@@ -119,17 +163,16 @@ static void
 find_device(struct pa_place *pa, const struct ifaddrs *all, const char *vrf)
 {
     const unsigned int running = IFF_UP | IFF_RUNNING;
-    unsigned int master = vrf ? if_nametoindex(vrf) : 0;
 
     *pa = (struct pa_place) { .addr = pa->addr, .vlan = pa->vlan };
     for (const struct ifaddrs *ifa = all; ifa; ifa = ifa->ifa_next) {
         struct in6_addr addr;
         struct link_info info;
 
-        if (pa->running || !ifaddr_to_addr(ifa, &addr)
+        if (pa->running || !sockaddr_to_addr(ifa->ifa_addr, &addr)
             || !addr_equal(&addr, &pa->addr)
             || !link_info_read(ifa->ifa_name, &info)
-            || (vrf && (!master || info.master != master))) {
+            || !is_in_vrf(&info, vrf)) {
             continue;
         }
         ovs_strlcpy(pa->device, ifa->ifa_name, sizeof pa->device);
@@ -161,7 +204,11 @@ read_devices(struct pa_watch *watch)
         const struct pa_place old = *pa;
 
         find_device(pa, all, watch->vrf);
+        if (!pa->device[0]) {
+            find_way(pa, all, watch->vrf);
+        }
         changed = changed || (strcmp(old.device, pa->device)
+                              || strcmp(old.via, pa->via)
                               || old.running != pa->running
                               || old.mtu != pa->mtu
                               || old.device_vlan != pa->device_vlan);
@@ -233,19 +280,23 @@ pa_watch_fill(const struct pa_watch *watch, struct ovsdb_idl *idl,
 {
     for (size_t i = 0; i < watch->n; i++) {
         const struct pa_place *watched = &watch->pas[i];
+        bool present = watched->device[0] != '\0';
+        const char *device = present ? watched->device : watched->via;
         struct host_pa *pa = host_view_add_pa(view, &watched->addr);
         struct uplink uplink;
 
-        if (!watched->device[0]) {
+        if (!device[0]) {
             continue;
         }
-        pa->device = xstrdup(watched->device);
-        pa->up = watched->running;
         pa->mtu = watched->mtu;
-        pa->vlan_ok = (!watched->vlan
-                       || watched->device_vlan == watched->vlan
-                       || uplink_is_internal(idl, watched->device));
-        if (uplink_find(idl, watched->device, &uplink)) {
+        if (present) {
+            pa->device = xstrdup(device);
+            pa->up = watched->running;
+            pa->vlan_ok = (!watched->vlan
+                           || watched->device_vlan == watched->vlan
+                           || uplink_is_internal(idl, device));
+        }
+        if (uplink_find(idl, device, &uplink)) {
             pa->up = pa->up && uplink.up;
             pa->mtu = (!uplink.mtu ? pa->mtu
                        : !pa->mtu ? uplink.mtu : MIN(pa->mtu, uplink.mtu));

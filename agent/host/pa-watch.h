@@ -29,7 +29,9 @@ struct pa_place {
     /* As it is. */
     char device[IFNAMSIZ];      /* "" if none has it. */
     bool running;               /* Device is up and has a carrier. */
-    unsigned int mtu;           /* Device's; 0 if unknown. */
+    char via[IFNAMSIZ];         /* If none has it, a device in whose network
+                                 * it is, if any. */
+    unsigned int mtu;           /* The device's; 0 if unknown. */
     unsigned int device_vlan;   /* Of a VLAN device; 0 if it is none. */
 };
 

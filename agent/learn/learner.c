@@ -390,6 +390,7 @@ format_entry(const struct learned *l, void *listing_)
                       ? "vxlan" : "nvgre");
         break;
     case SPACE_BALANCED:
+    case SPACE_REWRITE:
         OVS_NOT_REACHED();
     }
     ds_put_format(listing->out, ", %s %lld s ago, %lld s left\n",

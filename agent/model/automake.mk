@@ -12,6 +12,7 @@ agent_libhnv_la_SOURCES += \
 	agent/model/mapping-queue.c \
 	agent/model/mapping-queue.h \
 	agent/model/mapping-subnet.h \
+	agent/model/mapping.c \
 	agent/model/mapping.h \
 	agent/model/mappings.c \
 	agent/model/mappings.h \
@@ -32,6 +33,7 @@ agent_libhnv_la_SOURCES += \
 	agent/model/resolve-migrations.c \
 	agent/model/resolve-ports.c \
 	agent/model/resolve-replication.c \
+	agent/model/resolve-rewrite.c \
 	agent/model/resolve-routes.c \
 	agent/model/resolve-slaac.c \
 	agent/model/resolve-subnets.c \

@@ -262,7 +262,8 @@ locator_will_change(const struct locator *locator, const struct rules *rules)
         return locator->usable != locator->resolved;
     }
     where = locator_resolve(locator, rules);
-    return !space_where_equal(&where, &locator->where);
+    return !space_where_equal(&where, &locator->where)
+           || !addr_equal(&locator->pa, &locator->resolved_pa);
 }
 
 static void
@@ -286,6 +287,7 @@ locators_adopt(struct locators *locators, struct locator *locator,
     locator->resolved = locator->usable;
     if (locator->usable) {
         locator->where = locator_resolve(locator, rules);
+        locator->resolved_pa = locator->pa;
     }
     count_tunnel(locators, locator, 1);
     ovs_list_remove(&locator->dirty_node);

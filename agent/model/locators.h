@@ -46,6 +46,7 @@ struct locator {
 
     bool resolved;
     struct space_where where;
+    struct in6_addr resolved_pa;    /* Even if 'where' is this host. */
 };
 
 struct locators {

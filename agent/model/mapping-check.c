@@ -29,6 +29,8 @@ const struct diag_slot mapping_diag_slots[N_MAPPING_DIAG_SLOTS] = {
     { "MAC", DIAG_MAC_IS_ROUTER },
     { "ipaddr", DIAG_CA_DUPLICATE },
     { "MAC", DIAG_MAC_CONFLICT },
+    { "locator", DIAG_ENCAP_MISMATCH },
+    { "locator", DIAG_PA_DUPLICATE },
 };
 
 /* Reading. */
@@ -183,6 +185,23 @@ check_ca(const struct mapping *m, const struct rules_subnet *subnet,
     return true;
 }
 
+/* With IP rewrite the PA takes the CA's place in the header. */
+static bool
+check_rewrite(const struct mapping *m, const struct rules_subnet *subnet,
+              struct diag_set *diags)
+{
+    const struct in6_addr *pa = &m->locator->resolved_pa;
+    char buf[ADDR_STRLEN], buf2[ADDR_STRLEN];
+
+    if (!subnet->rewrite || addr_is_ipv4(&m->ca) == addr_is_ipv4(pa)) {
+        return true;
+    }
+    diag_set_add(diags, DIAG_ENCAP_MISMATCH, &m->uuid, TABLE, "locator",
+                 "CA %s cannot be rewritten to PA %s, which is not of its "
+                 "family.", addr_format(&m->ca, buf), addr_format(pa, buf2));
+    return false;
+}
+
 bool
 mapping_check(const struct mapping *m, const struct eth_addr *router_mac,
               struct diag_set *diags)
@@ -202,18 +221,24 @@ mapping_check(const struct mapping *m, const struct eth_addr *router_mac,
                      ETH_ADDR_ARGS(m->mac));
         return false;
     }
-    return !m->has_ca || check_ca(m, subnet, diags);
+    return (!m->has_ca
+            || (check_ca(m, subnet, diags)
+                && check_rewrite(m, subnet, diags)));
 }
 
 /* Conflicts. */
 
+/* Where 'm' is, as far as the slot of 'kind' knows: a text that said more
+ * would change with a holder that makes no difference to others. */
 static const char *
-format_place(const struct mapping *m, char buf[ADDR_STRLEN])
+format_place(const struct mapping *m, enum space_kind kind,
+             char buf[ADDR_STRLEN])
 {
-    const struct space_where *where = &m->locator->where;
+    const struct space_where where = mapping_where(m, kind);
 
-    return (where->encap == SPACE_LOCAL
-            ? "this host" : addr_format(&where->pa, buf));
+    return (where.encap == SPACE_LOCAL ? "this host"
+            : addr_equal(&where.pa, &in6addr_any) ? "another host"
+            : addr_format(&where.pa, buf));
 }
 
 void
@@ -230,13 +255,23 @@ mapping_diagnose_conflict(const struct mapping *m,
                      "CA %s in VSID %u is mapped already, to MAC "
                      ETH_ADDR_FMT" at %s by row "UUID_FMT".",
                      addr_format(&m->ca, ca), vsid, ETH_ADDR_ARGS(holder->mac),
-                     format_place(holder, there), UUID_ARGS(&holder->uuid));
+                     format_place(holder, kind, there),
+                     UUID_ARGS(&holder->uuid));
         break;
     case SPACE_BY_MAC:
         diag_set_add(diags, DIAG_MAC_CONFLICT, &m->uuid, TABLE, "MAC",
                      "MAC "ETH_ADDR_FMT" in VSID %u is at %s already, so it "
                      "cannot be at %s, too.", ETH_ADDR_ARGS(m->mac), vsid,
-                     format_place(holder, there), format_place(m, here));
+                     format_place(holder, kind, there),
+                     format_place(m, kind, here));
+        break;
+    case SPACE_BY_PA:
+        diag_set_add(diags, DIAG_PA_DUPLICATE, &m->uuid, TABLE, "locator",
+                     "PA %s is that of CA %s in VSID %u already, by row "
+                     UUID_FMT"; with IP rewrite each CA has its own.",
+                     addr_format(&m->locator->resolved_pa, here),
+                     addr_format(&holder->ca, ca),
+                     holder->subnet->rules->vsid, UUID_ARGS(&holder->uuid));
         break;
     case SPACE_PEER:
     case SPACE_BY_SHARE:

@@ -16,7 +16,7 @@ struct mapping;
 struct row_ucast;
 
 /* All diagnostics that a mapping can have. */
-#define N_MAPPING_DIAG_SLOTS 8
+#define N_MAPPING_DIAG_SLOTS 10
 extern const struct diag_slot mapping_diag_slots[N_MAPPING_DIAG_SLOTS];
 
 /* Reads the row's values into 'm', whose previous ones are freed, and

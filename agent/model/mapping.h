@@ -20,7 +20,7 @@ struct mapping_subnet;
 struct space_slot;
 
 /* The kinds of questions that mappings answer by themselves. */
-#define N_SEAT_KINDS (SPACE_BY_MAC + 1)
+#define N_SEAT_KINDS (SPACE_BY_PA + 1)
 
 /* What a row says that could not be read; kept to say so. */
 struct mapping_text {
@@ -44,7 +44,8 @@ struct mapping {
     struct locator *locator;
     struct ovs_list subnet_node;
     struct ovs_list locator_node;
-    struct mapping_seat seats[N_SEAT_KINDS];    /* By enum space_kind. */
+    struct mapping_seat seats[SPACE_BY_MAC + 1];    /* By enum space_kind. */
+    struct mapping_seat *pa_seat;   /* By PA; NULL without IP rewrite. */
     union {
         struct in6_addr ca;         /* If 'has_ca'. */
         struct mapping_text *text;  /* If 'bad'. */
@@ -60,5 +61,20 @@ struct mapping {
     bool dead : 1;              /* Row is gone; only the queue knows it. */
     bool has_diag : 1;          /* A diagnostic was reported for it. */
 };
+
+/* The seat in the slot of 'kind'; NULL if the mapping has no such. */
+static inline struct mapping_seat *
+mapping_seat(struct mapping *m, enum space_kind kind)
+{
+    return kind == SPACE_BY_PA ? m->pa_seat : &m->seats[kind];
+}
+
+/* What a mapping that may have a seat answers in the slot of 'kind'.  The
+ * address is, with SPACE_BY_PA, the CA. */
+struct space_where mapping_where(const struct mapping *, enum space_kind);
+
+/* True if a mapping that may have a seat shares its CA with others that do.
+ * Not with IP rewrite: a packet tells its sender by one PA alone. */
+bool mapping_is_balanced(const struct mapping *);
 
 #endif /* model/mapping.h */

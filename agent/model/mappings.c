@@ -37,6 +37,7 @@ static void
 mapping_destroy(struct mapping *m)
 {
     mapping_forget_row(m);
+    free(m->pa_seat);
     free(m);
 }
 
@@ -118,13 +119,21 @@ find_mapping(const struct mappings *mappings, const struct uuid *uuid)
 }
 
 /* A mapping in its seats stands for its PA, which may send its network's
- * packets.  Neither subnet nor locator change while it has them. */
+ * packets in a tunnel.  Neither subnet nor locator change while it has
+ * them. */
+
+static bool
+stands_for_peer(const struct mapping *m)
+{
+    return (m->locator->where.encap != SPACE_LOCAL
+            && !m->subnet->rules->rewrite);
+}
 
 static void
 take_seats(struct mappings *mappings, struct mapping *m)
 {
     slots_seat(&mappings->slots, m, m->subnet->rules->vsid);
-    if (m->locator->where.encap != SPACE_LOCAL) {
+    if (stands_for_peer(m)) {
         peers_ref(&mappings->peers, &m->subnet->peers,
                   &m->locator->where.pa);
     }
@@ -137,7 +146,7 @@ leave_seats(struct mappings *mappings, struct mapping *m)
         return;
     }
     slots_unseat(&mappings->slots, m);
-    if (m->locator->where.encap != SPACE_LOCAL) {
+    if (stands_for_peer(m)) {
         peers_unref(&mappings->peers, &m->subnet->peers,
                     &m->locator->where.pa);
     }
@@ -272,7 +281,8 @@ subnets_look_equal(const struct rules_subnet *a, const struct rules_subnet *b)
     if (!a || !b) {
         return a == b;
     }
-    return a->vsid == b->vsid && rules_prefixes_equal(a, b);
+    return (a->vsid == b->vsid && a->rewrite == b->rewrite
+            && rules_prefixes_equal(a, b));
 }
 
 static void

@@ -14,9 +14,10 @@
  * The mappings of a subnet are on a list, so that a subnet that changes
  * finds them; likewise those of a locator.
  *
- * Memory per mapping, with one CA per MAC, is 160 bytes here and 2 x 80 in
+ * Memory per mapping, with one CA per MAC, is 168 bytes here and 2 x 80 in
  * the slots; with hash buckets and the allocator's overhead that makes some
- * 370 bytes, as tests/unit/test-policy-cost shows.
+ * 370 bytes, as tests/unit/test-policy-cost shows.  With IP rewrite there is
+ * one more seat, and one more slot.
  *
  * Threads: one. */
 

@@ -11,7 +11,8 @@
 #include "util/addr.h"
 #include "uuid.h"
 
-/* Where a subnet's broadcasts go: an Mcast_Macs_Remote row's locators. */
+/* Where a subnet's broadcasts go: an Mcast_Macs_Remote row's locators.  Not
+ * with IP rewrite, whose packets have one guest's address each. */
 struct flood_target {
     struct rules_subnet *subnet;
     struct space_where where;
@@ -53,7 +54,8 @@ add_row(struct resolver *r, struct flood_targets *targets,
     const struct stored_row *set
         = row_store_find(r->rows, ROW_LOCATOR_SET, &mcast->locator_set);
 
-    if (!subnet || !set || strcasecmp(mcast->mac, "unknown-dst")) {
+    if (!subnet || subnet->rewrite || !set
+        || strcasecmp(mcast->mac, "unknown-dst")) {
         return;
     }
     for (size_t i = 0; i < set->row.locator_set.n_locators; i++) {

@@ -19,14 +19,6 @@
 #define DEVICE_NAME_SIZE 16
 
 static void
-add_pa(struct rules *rules, const struct in6_addr *pa)
-{
-    if (!rules_owns_pa(rules, pa)) {
-        rules->pas[rules->n_pas++] = *pa;
-    }
-}
-
-static void
 resolve_tunnel_ips(struct resolver *r, const struct stored_row *stored)
 {
     const struct row_physical_switch *ps = &stored->row.physical_switch;
@@ -37,7 +29,7 @@ resolve_tunnel_ips(struct resolver *r, const struct stored_row *stored)
         struct in6_addr pa;
 
         if (locator_parse_pa(ps->tunnel_ips[i], &pa)) {
-            add_pa(rules, &pa);
+            rules->pas[rules->n_pas++] = pa;
         } else {
             resolver_complain(r, DIAG_BAD_ADDRESS, stored, TABLE,
                               "tunnel_ips", "tunnel_ips: \"%s\" is not the "
@@ -182,6 +174,23 @@ resolve_pa_network(struct resolver *r, const struct stored_row *stored)
     }
 }
 
+/* Puts the PAs in order, each once. */
+static void
+sort_pas(struct rules *rules)
+{
+    size_t n = 0;
+
+    if (rules->n_pas) {
+        qsort(rules->pas, rules->n_pas, sizeof *rules->pas, compare_pas);
+    }
+    for (size_t i = 0; i < rules->n_pas; i++) {
+        if (!n || !addr_equal(&rules->pas[i], &rules->pas[n - 1])) {
+            rules->pas[n++] = rules->pas[i];
+        }
+    }
+    rules->n_pas = n;
+}
+
 void
 resolve_host(struct resolver *r)
 {
@@ -201,9 +210,7 @@ resolve_host(struct resolver *r)
         rules->router_mac = resolve_router_mac(r, chosen);
         resolve_tunnel_ips(r, chosen);
     }
-    if (rules->n_pas) {
-        qsort(rules->pas, rules->n_pas, sizeof *rules->pas, compare_pas);
-    }
+    sort_pas(rules);
     rules->pa_vlans = xcalloc(MAX(rules->n_pas, 1), sizeof *rules->pa_vlans);
     if (chosen) {
         resolve_pa_network(r, chosen);

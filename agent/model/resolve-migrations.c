@@ -69,7 +69,10 @@ add_migration(struct resolver *r, const struct stored_row *stored,
 {
     struct in6_addr ca, pa;
 
-    if (!addr_parse(pair->key + strlen(KEY), &ca)) {
+    if (subnet->rewrite) {
+        complain(r, stored, pair, "with IP rewrite a CA has one PA; give the "
+                 "other host the same PA, or its mapping another");
+    } else if (!addr_parse(pair->key + strlen(KEY), &ca)) {
         complain(r, stored, pair, "the key does not end in an IP address");
     } else if (!can_have_ca(subnet, &ca)) {
         complain(r, stored, pair, "no guest of the subnet can have this CA");

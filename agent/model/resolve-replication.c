@@ -67,6 +67,12 @@ resolve_mode(struct resolver *r, const struct stored_row *stored,
 
     subnet->replication = other_config_word(&config, "replication", modes,
                                             ARRAY_SIZE(modes), RULES_PER_PA);
+    if (subnet->replication != RULES_PER_PA && subnet->rewrite) {
+        other_config_complain(&config, "replication",
+                              "possible with IP rewrite, where nothing is "
+                              "replicated to other hosts");
+        subnet->replication = RULES_PER_PA;
+    }
     if (subnet->replication == RULES_MULTICAST
         && !resolve_group(&config, &subnet->group_pa)) {
         subnet->replication = RULES_PER_PA;

@@ -66,6 +66,10 @@ find_next_hop(const struct rules *rules, const struct uuid *network,
             if (!prefix_can_be_guest(&prefix->net, &route->next_hop)) {
                 return "the next hop is no guest's address";
             }
+            if (subnet->rewrite) {
+                return "with IP rewrite a packet is for the guest whose "
+                       "address it has, so none can forward it";
+            }
             route->vsid = subnet->vsid;
             return NULL;
         }

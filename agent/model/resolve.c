@@ -37,6 +37,7 @@ resolve(const struct row_store *rows, const struct locators *locators,
     hmap_init(&r.drafts);
     resolve_host(&r);
     resolve_subnets(&r);
+    resolve_rewrite(&r);
     resolve_routes(&r);
     resolve_flood(&r);
     resolve_slaac(&r);

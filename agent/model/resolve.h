@@ -8,8 +8,8 @@
  * Every call starts from nothing: what comes out depends on the rows and the
  * order in which they arrived, not on what was resolved before.  One file per
  * kind of policy, each of which reads the rows of its tables and fills in its
- * part of the rules, in this order: host (PAs), subnets, routes, flooding,
- * SLAAC, migrations, learning, replication, ports, forwarding. */
+ * part of the rules, in this order: host (PAs), subnets, IP rewrite, routes,
+ * flooding, SLAAC, migrations, learning, replication, ports, forwarding. */
 
 #include "model/row-store.h"
 #include "openvswitch/compiler.h"
@@ -57,6 +57,7 @@ struct resolver {
 
 void resolve_host(struct resolver *);
 void resolve_subnets(struct resolver *);
+void resolve_rewrite(struct resolver *);
 void resolve_routes(struct resolver *);
 void resolve_flood(struct resolver *);
 void resolve_slaac(struct resolver *);

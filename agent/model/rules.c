@@ -62,13 +62,23 @@ rules_find_subnet(const struct rules *rules, uint32_t vsid)
     return NULL;
 }
 
-/* A host has one PA per uplink, so there is nothing to gain from a search. */
+/* With IP rewrite a host has a PA per guest, so it is worth a search. */
 bool
 rules_owns_pa(const struct rules *rules, const struct in6_addr *pa)
 {
-    for (size_t i = 0; i < rules->n_pas; i++) {
-        if (addr_equal(&rules->pas[i], pa)) {
+    size_t low = 0;
+    size_t high = rules->n_pas;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        int cmp = addr_compare(&rules->pas[mid], pa);
+
+        if (!cmp) {
             return true;
+        } else if (cmp < 0) {
+            low = mid + 1;
+        } else {
+            high = mid;
         }
     }
     return false;
@@ -153,6 +163,7 @@ rules_subnet_equal(const struct rules_subnet *a, const struct rules_subnet *b)
            && a->vsid == b->vsid
            && a->domain == b->domain
            && a->routed == b->routed
+           && a->rewrite == b->rewrite
            && rules_prefixes_equal(a, b)
            && flood_equal(a, b)
            && a->slaac == b->slaac

@@ -77,6 +77,7 @@ struct rules_subnet {
                                  * network's subnets, which is unique on the
                                  * host and the same after a restart. */
     bool routed;                /* The network's enable_logical_router. */
+    bool rewrite;               /* IP rewrite instead of tunnels. */
     struct rules_prefix *prefixes;  /* In ascending order. */
     size_t n_prefixes;
     struct space_where *flood;  /* "unknown-dst": remote PAs, ascending. */
@@ -167,11 +168,13 @@ struct rules {
     struct rules_subnet *subnets;
     size_t n_subnets;
     size_t n_migrations;        /* Of all subnets. */
+    bool rewrite;               /* Some subnet has IP rewrite. */
     struct rules_route *routes;
     size_t n_routes;
     struct rules_port *ports;
     size_t n_ports;
-    struct in6_addr *pas;       /* This host's provider addresses. */
+    struct in6_addr *pas;       /* This host's provider addresses, ascending;
+                                 * with IP rewrite those of guests, too. */
     uint16_t *pa_vlans;         /* The outer VLAN tag of each, 0 for none. */
     size_t n_pas;
     char *pa_vrf;               /* The VRF that they are in, or NULL. */

@@ -12,18 +12,19 @@ struct space_slot {
     struct hmap_node node;      /* In struct slots' 'by_key'. */
     struct mapping *first;      /* Earliest candidate, NULL if none. */
     uint64_t said_cookie;       /* The entry as last reported, if 'said'. */
-    struct space_where said_where;
+    struct space_where said_where;  /* As mapping_where() has it. */
     struct eth_addr said_mac;
     bool said : 1;
     bool dirty : 1;             /* In struct slots' 'dirty'. */
     bool derived : 1;           /* Says what a balanced CA's slot makes it. */
     bool balanced : 1;          /* Has derived slots. */
     uint8_t share;
-    uint32_t vsid : 24;
+    uint32_t vsid : 24;         /* Of a PA: as last reported. */
     uint32_t kind : 8;
     union {
         struct in6_addr ca;
         struct eth_addr mac;
+        struct in6_addr pa;
     };
 };
 

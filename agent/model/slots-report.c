@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "jhash.h"
-#include "model/locators.h"
+#include "model/mapping-subnet.h"
 #include "model/policy.h"
+#include "model/rules.h"
 #include "model/slots-private.h"
 #include "util.h"
 #include "util/addr.h"
@@ -26,6 +27,9 @@ slot_to_key(const struct space_slot *slot)
     case SPACE_BY_MAC:
         space_key_init_mac(&key, slot->vsid, slot->mac);
         break;
+    case SPACE_BY_PA:
+        space_key_init_pa(&key, &slot->pa);
+        break;
     case SPACE_BY_SHARE:
         space_key_init_share(&key, slot->vsid, &slot->ca, slot->share);
         break;
@@ -41,21 +45,28 @@ slot_to_key(const struct space_slot *slot)
 static struct space_entry
 slot_to_entry(const struct space_slot *slot)
 {
-    return (struct space_entry) {
+    struct space_entry entry = {
         .key = slot_to_key(slot),
         .mac = slot->said_mac,
         .where = slot->said_where,
         .cookie = slot->said_cookie,
     };
+
+    if (slot->kind == SPACE_BY_PA) {
+        entry.vsid = slot->vsid;
+        entry.ca = slot->said_where.pa;
+        entry.where.pa = in6addr_any;
+    }
+    return entry;
 }
 
-/* Makes the slot say that 'mac' is at 'where'. */
+/* Makes the slot say that 'mac', in subnet 'vsid', is at 'where'. */
 static void
 say(struct slots *slots, struct space_slot *slot, uint64_t cookie,
-    struct eth_addr mac, const struct space_where *where,
+    uint32_t vsid, struct eth_addr mac, const struct space_where *where,
     const struct policy_sink *sink)
 {
-    if (slot->said && slot->said_cookie == cookie
+    if (slot->said && slot->said_cookie == cookie && slot->vsid == vsid
         && !memcmp(&slot->said_mac, &mac, sizeof mac)
         && space_where_equal(&slot->said_where, where)) {
         return;
@@ -63,6 +74,7 @@ say(struct slots *slots, struct space_slot *slot, uint64_t cookie,
     slots->n_entries += !slot->said;
     slot->said = true;
     slot->said_cookie = cookie;
+    slot->vsid = vsid;
     slot->said_mac = mac;
     slot->said_where = *where;
 
@@ -74,7 +86,10 @@ static void
 say_mapping(struct slots *slots, struct space_slot *slot,
             const struct mapping *m, const struct policy_sink *sink)
 {
-    say(slots, slot, row_cookie(&m->uuid), m->mac, &m->locator->where, sink);
+    const struct space_where where = mapping_where(m, slot->kind);
+
+    say(slots, slot, row_cookie(&m->uuid), m->subnet->rules->vsid, m->mac,
+        &where, sink);
 }
 
 static void
@@ -164,12 +179,13 @@ say_balanced(struct slots *slots, struct space_slot *slot,
     }
     if (addr_is_ipv4(&slot->ca)) {
         space_key_init_owner(&key, slot->vsid, &slot->ca);
-        say(slots, get_derived(slots, &key), cookie,
+        say(slots, get_derived(slots, &key), cookie, slot->vsid,
             (struct eth_addr) { .ea[0] = 0 }, &nowhere, sink);
     }
     space_key_init_mac(&key, slot->vsid, mac);
-    say(slots, get_derived(slots, &key), cookie, mac, &balanced, sink);
-    say(slots, slot, cookie, mac, &balanced, sink);
+    say(slots, get_derived(slots, &key), cookie, slot->vsid, mac, &balanced,
+        sink);
+    say(slots, slot, cookie, slot->vsid, mac, &balanced, sink);
 }
 
 static void
@@ -198,7 +214,7 @@ report_slot(struct slots *slots, struct space_slot *slot,
 {
     const struct mapping *holder = slot_find_holder__(slot);
     bool balanced = (slot->kind == SPACE_BY_CA && holder
-                     && holder->load_balanced);
+                     && mapping_is_balanced(holder));
 
     if (slot->derived) {
         return;

@@ -7,7 +7,9 @@
 #include <string.h>
 #include "model/locators.h"
 #include "model/mapping-queue.h"
+#include "model/mapping-subnet.h"
 #include "model/policy.h"
+#include "model/rules.h"
 #include "model/slots-private.h"
 #include "util.h"
 #include "util/addr.h"
@@ -36,8 +38,8 @@ slots_uninit(struct slots *slots)
 static bool
 slot_has_key(const struct space_slot *slot, const struct space_key *key)
 {
-    if (slot->kind != key->kind || slot->vsid != key->vsid
-        || slot->share != key->share) {
+    if (slot->kind != key->kind || slot->share != key->share
+        || (slot->kind != SPACE_BY_PA && slot->vsid != key->vsid)) {
         return false;
     }
     switch (key->kind) {
@@ -47,6 +49,8 @@ slot_has_key(const struct space_slot *slot, const struct space_key *key)
         return addr_equal(&slot->ca, &key->ca);
     case SPACE_BY_MAC:
         return !memcmp(&slot->mac, &key->mac, sizeof slot->mac);
+    case SPACE_BY_PA:
+        return addr_equal(&slot->pa, &key->pa);
     case SPACE_PEER:
         break;
     }
@@ -80,6 +84,8 @@ slots_get_slot__(struct slots *slots, const struct space_key *key)
         slot->share = key->share;
         if (key->kind == SPACE_BY_MAC) {
             slot->mac = key->mac;
+        } else if (key->kind == SPACE_BY_PA) {
+            slot->pa = key->pa;
         } else {
             slot->ca = key->ca;
         }
@@ -110,26 +116,27 @@ static void
 take_seat(struct space_slot *slot, struct mapping *m)
 {
     enum space_kind kind = slot->kind;
-    struct mapping_seat *seat = &m->seats[kind];
-    struct mapping *last = slot->first ? slot->first->seats[kind].prev : NULL;
+    struct mapping_seat *seat = mapping_seat(m, kind);
+    struct mapping *last
+        = slot->first ? mapping_seat(slot->first, kind)->prev : NULL;
     struct mapping *prev = last;
 
     while (prev && prev->arrival > m->arrival) {
-        prev = prev == slot->first ? NULL : prev->seats[kind].prev;
+        prev = prev == slot->first ? NULL : mapping_seat(prev, kind)->prev;
     }
     seat->slot = slot;
-    seat->next = prev ? prev->seats[kind].next : slot->first;
+    seat->next = prev ? mapping_seat(prev, kind)->next : slot->first;
     if (prev) {
-        prev->seats[kind].next = m;
+        mapping_seat(prev, kind)->next = m;
         seat->prev = prev;
     } else {
         slot->first = m;
         seat->prev = last ? last : m;
     }
     if (seat->next) {
-        seat->next->seats[kind].prev = m;
+        mapping_seat(seat->next, kind)->prev = m;
     } else {
-        slot->first->seats[kind].prev = m;
+        mapping_seat(slot->first, kind)->prev = m;
     }
 }
 
@@ -137,19 +144,28 @@ static void
 leave_seat(struct space_slot *slot, struct mapping *m)
 {
     enum space_kind kind = slot->kind;
-    struct mapping_seat *seat = &m->seats[kind];
+    struct mapping_seat *seat = mapping_seat(m, kind);
 
     if (seat->next) {
-        seat->next->seats[kind].prev = seat->prev;
+        mapping_seat(seat->next, kind)->prev = seat->prev;
     } else if (slot->first != m) {
-        slot->first->seats[kind].prev = seat->prev;
+        mapping_seat(slot->first, kind)->prev = seat->prev;
     }
     if (slot->first == m) {
         slot->first = seat->next;
     } else {
-        seat->prev->seats[kind].next = seat->next;
+        mapping_seat(seat->prev, kind)->next = seat->next;
     }
     *seat = (struct mapping_seat) { .slot = NULL };
+}
+
+/* The slot of 'kind' that 'm' has a seat in, or NULL. */
+static struct space_slot *
+slot_of(struct mapping *m, enum space_kind kind)
+{
+    const struct mapping_seat *seat = mapping_seat(m, kind);
+
+    return seat ? seat->slot : NULL;
 }
 
 bool
@@ -170,6 +186,11 @@ slots_seat(struct slots *slots, struct mapping *m, uint32_t vsid)
     }
     space_key_init_mac(&key, vsid, m->mac);
     take_seat(slots_get_slot__(slots, &key), m);
+    if (m->has_ca && m->subnet->rules->rewrite) {
+        m->pa_seat = xzalloc(sizeof *m->pa_seat);
+        space_key_init_pa(&key, &m->locator->resolved_pa);
+        take_seat(slots_get_slot__(slots, &key), m);
+    }
 }
 
 /* Who holds a slot. */
@@ -180,7 +201,7 @@ static struct mapping *
 find_holder_before(const struct space_slot *slot, const struct mapping *m)
 {
     for (struct mapping *c = slot->first; c && c->arrival < m->arrival;
-         c = c->seats[slot->kind].next) {
+         c = mapping_seat(c, slot->kind)->next) {
         if (c->placed) {
             return c;
         }
@@ -194,35 +215,38 @@ slot_find_holder__(const struct space_slot *slot)
     struct mapping *c = slot->first;
 
     while (c && !c->placed) {
-        c = c->seats[slot->kind].next;
+        c = mapping_seat(c, slot->kind)->next;
     }
     return c;
 }
 
 /* A place is a PA, or this host, whichever way a packet gets there: a guest
  * may well be reached by both encapsulations while a host goes from the one
- * to the other. */
+ * to the other.  (With IP rewrite a PA is no place: then all that is known is
+ * whether it is on this host.) */
 static bool
 same_place(const struct mapping *a, const struct mapping *b)
 {
-    const struct space_where *wa = &a->locator->where;
-    const struct space_where *wb = &b->locator->where;
+    struct space_where wa = mapping_where(a, SPACE_BY_MAC);
+    struct space_where wb = mapping_where(b, SPACE_BY_MAC);
 
-    return addr_equal(&wa->pa, &wb->pa);
+    return (wa.encap == SPACE_LOCAL) == (wb.encap == SPACE_LOCAL)
+           && addr_equal(&wa.pa, &wb.pa);
 }
 
 static bool
 contradicts(enum space_kind kind, const struct mapping *m,
             const struct mapping *holder)
 {
-    if (m->load_balanced && holder->load_balanced) {
-        return false;
-    }
+    bool balanced = mapping_is_balanced(m) && mapping_is_balanced(holder);
+
     switch (kind) {
     case SPACE_BY_CA:
-        return true;
+        return !balanced;
     case SPACE_BY_MAC:
-        return !same_place(m, holder);
+        return !balanced && !same_place(m, holder);
+    case SPACE_BY_PA:
+        return true;
     case SPACE_PEER:
     case SPACE_BY_SHARE:
     case SPACE_BY_OWNER:
@@ -236,11 +260,11 @@ contradicts(enum space_kind kind, const struct mapping *m,
  *
  * None if 'm' is not the holder.  If the next that is placed takes the same
  * view as 'm', then those beyond that one see no difference.  This keeps the
- * work small for a guest with very many CAs.  (Not in the slot of a CA, where
- * a diagnostic's text depends on which row the holder is.) */
+ * work small for a guest with very many CAs.  (Not in the slot of a CA or PA,
+ * where a diagnostic's text depends on which row the holder is.) */
 static void
 queue_later(struct slots *slots, const struct space_slot *slot,
-            const struct mapping *m)
+            struct mapping *m)
 {
     enum space_kind kind = slot->kind;
     bool first_placed = true;
@@ -248,12 +272,12 @@ queue_later(struct slots *slots, const struct space_slot *slot,
     if (find_holder_before(slot, m)) {
         return;
     }
-    for (struct mapping *c = m->seats[kind].next; c;
-         c = c->seats[kind].next) {
+    for (struct mapping *c = mapping_seat(m, kind)->next; c;
+         c = mapping_seat(c, kind)->next) {
         mapping_queue_push(slots->queue, c);
         if (c->placed && first_placed) {
             if (kind == SPACE_BY_MAC && same_place(c, m)
-                && c->load_balanced == m->load_balanced) {
+                && mapping_is_balanced(c) == mapping_is_balanced(m)) {
                 break;
             }
             first_placed = false;
@@ -269,7 +293,7 @@ set_placed(struct slots *slots, struct mapping *m, bool placed)
     }
     m->placed = placed;
     for (size_t kind = 0; kind < N_SEAT_KINDS; kind++) {
-        struct space_slot *slot = m->seats[kind].slot;
+        struct space_slot *slot = slot_of(m, kind);
 
         if (slot) {
             slots_touch_slot__(slots, slot);
@@ -283,20 +307,22 @@ slots_unseat(struct slots *slots, struct mapping *m)
 {
     set_placed(slots, m, false);
     for (size_t kind = 0; kind < N_SEAT_KINDS; kind++) {
-        struct space_slot *slot = m->seats[kind].slot;
+        struct space_slot *slot = slot_of(m, kind);
 
         if (slot) {
             leave_seat(slot, m);
             slots_touch_slot__(slots, slot);    /* Frees it if it is empty. */
         }
     }
+    free(m->pa_seat);
+    m->pa_seat = NULL;
 }
 
 const struct mapping *
 slots_judge(struct slots *slots, struct mapping *m, enum space_kind *ret_kind)
 {
     for (size_t kind = 0; kind < N_SEAT_KINDS; kind++) {
-        const struct space_slot *slot = m->seats[kind].slot;
+        const struct space_slot *slot = slot_of(m, kind);
         const struct mapping *holder
             = slot ? find_holder_before(slot, m) : NULL;
 

@@ -5,17 +5,19 @@
 
 /* Slots: one per question that some mapping answers, and who may answer it.
  *
- * A mapping has a seat in the slot of its CA and in the slot of its MAC; the
- * candidates of a slot sit in order of arrival.  The outcome is defined as
- * this: take the mappings in order of arrival; a mapping is *placed* in both
- * of its slots, unless in one of them it contradicts the slot's *holder*,
- * which is the earliest that is placed there; then it is placed in neither.  A
- * slot says what its holder says.
+ * A mapping has a seat in the slot of its CA and in the slot of its MAC, and,
+ * in a subnet with IP rewrite, in the slot of its PA; the candidates of a slot
+ * sit in order of arrival.  The outcome is defined as this: take the mappings
+ * in order of arrival; a mapping is *placed* in all of its slots, unless in
+ * one of them it contradicts the slot's *holder*, which is the earliest that
+ * is placed there; then it is placed in none.  A slot says what its holder
+ * says.
  *
- * In the slot of a CA, a second mapping contradicts the holder.  In the slot
- * of a MAC it does if it puts the MAC at another PA; that guests have
- * several CAs is normal.  Load balanced mappings do not contradict each
- * other.
+ * In the slot of a CA or a PA, a second mapping contradicts the holder.  In
+ * the slot of a MAC it does if it puts the MAC at another PA, or with IP
+ * rewrite, where PAs don't tell hosts, if one is on this host and the other is
+ * not; that guests have several CAs is normal.  Load balanced mappings do not
+ * contradict each other, except over a PA.
  *
  * The slot of a CA whose holder is load balanced says that the CA has owners,
  * and how its connections are shared among all that are placed there; for

@@ -58,6 +58,14 @@ space_key_init_mac(struct space_key *key, uint32_t vsid, struct eth_addr mac)
 }
 
 void
+space_key_init_pa(struct space_key *key, const struct in6_addr *pa)
+{
+    memset(key, 0, sizeof *key);
+    key->kind = SPACE_BY_PA;
+    key->pa = *pa;
+}
+
+void
 space_key_init_peer(struct space_key *key, uint32_t domain,
                     const struct in6_addr *pa)
 {
@@ -91,6 +99,7 @@ space_key_hash(const struct space_key *key)
         return hash_bytes(&key->ca, sizeof key->ca, basis);
     case SPACE_BY_MAC:
         return hash_bytes(&key->mac, sizeof key->mac, basis);
+    case SPACE_BY_PA:
     case SPACE_PEER:
         return hash_bytes(&key->pa, sizeof key->pa, basis);
     }
@@ -110,6 +119,7 @@ space_key_equal(const struct space_key *a, const struct space_key *b)
         return addr_equal(&a->ca, &b->ca);
     case SPACE_BY_MAC:
         return mac_equal(a->mac, b->mac);
+    case SPACE_BY_PA:
     case SPACE_PEER:
         return addr_equal(&a->pa, &b->pa);
     }
@@ -127,6 +137,8 @@ space_entry_equal(const struct space_entry *a, const struct space_entry *b)
 {
     return space_key_equal(&a->key, &b->key)
            && mac_equal(a->mac, b->mac)
+           && a->vsid == b->vsid
+           && addr_equal(&a->ca, &b->ca)
            && space_where_equal(&a->where, &b->where)
            && a->cookie == b->cookie
            && a->learned == b->learned;

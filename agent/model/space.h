@@ -10,6 +10,11 @@
  * MAC?  "Where" is this host, or a provider address (PA) and the
  * encapsulation that it takes to get there.
  *
+ * In subnets with IP rewrite every CA has a PA of its own, and there is a
+ * third question.  By PA: whose is it, that is, which CA in which subnet?  By
+ * CA the answer has the CA's PA even if it is on this host; by MAC it has
+ * none, for a MAC may have several CAs.
+ *
  * Entries are keyed by the subnet's VSID, not by its network: the router picks
  * the subnet from the prefix (of which there are few) before it asks, and
  * then a subnet that joins or leaves a network touches no entry.
@@ -18,7 +23,7 @@
  * is no guest's, and asks again: a connection belongs to a share of the CA,
  * and a share to one of the guests.
  *
- * A third kind of entry answers another question: may this PA send packets of
+ * One more kind of entry answers another question: may this PA send packets of
  * this network?  See model/peers.h; being there is all that it says.
  *
  * An entry for this host does not name a port.  The port is found by MAC in a
@@ -39,17 +44,20 @@ enum space_encap {
     SPACE_NVGRE,                /* RFC 7637. */
     SPACE_BALANCED,             /* To whichever of a CA's owners has the
                                  * connection's share. */
+    SPACE_REWRITE,              /* Not in a tunnel: with PAs for CAs. */
 };
 
 struct space_where {
     enum space_encap encap;
-    struct in6_addr pa;         /* All zeros with SPACE_LOCAL; the CA itself
-                                 * with SPACE_BALANCED. */
+    struct in6_addr pa;         /* All zeros with SPACE_LOCAL, but for a CA
+                                 * with IP rewrite; the CA itself with
+                                 * SPACE_BALANCED. */
 };
 
 enum space_kind {
     SPACE_BY_CA,
     SPACE_BY_MAC,
+    SPACE_BY_PA,                /* With IP rewrite. */
     SPACE_PEER,
 
     /* Of a CA that several guests share. */
@@ -66,12 +74,13 @@ enum space_kind {
 /* No padding is compared: use space_key_init_*(). */
 struct space_key {
     enum space_kind kind;
-    uint32_t vsid;
+    uint32_t vsid;              /* 0 with SPACE_BY_PA. */
     uint32_t share;             /* SPACE_BY_SHARE: below SPACE_N_SHARES. */
     union {
-        struct in6_addr ca;     /* Unless SPACE_BY_MAC. */
+        struct in6_addr ca;     /* Unless it is one of the others. */
         struct eth_addr mac;    /* SPACE_BY_MAC. */
-        struct in6_addr pa;     /* SPACE_PEER; 'vsid' is a routing domain. */
+        struct in6_addr pa;     /* SPACE_BY_PA; SPACE_PEER, whose 'vsid' is a
+                                 * routing domain. */
     };
 };
 
@@ -79,6 +88,8 @@ struct space_entry {
     struct space_key key;
     struct eth_addr mac;        /* The CA's MAC; key.mac with SPACE_BY_MAC;
                                  * zero with SPACE_BY_OWNER. */
+    uint32_t vsid;              /* SPACE_BY_PA: the CA's subnet, else 0. */
+    struct in6_addr ca;         /* SPACE_BY_PA: the CA, else zeros. */
     struct space_where where;
     uint64_t cookie;            /* Names the row behind it: row_cookie(). */
     bool learned;               /* Seen by this host, told by no policy. */
@@ -91,6 +102,7 @@ void space_key_init_share(struct space_key *, uint32_t vsid,
 void space_key_init_owner(struct space_key *, uint32_t vsid,
                           const struct in6_addr *ca);
 void space_key_init_mac(struct space_key *, uint32_t vsid, struct eth_addr);
+void space_key_init_pa(struct space_key *, const struct in6_addr *pa);
 void space_key_init_peer(struct space_key *, uint32_t domain,
                          const struct in6_addr *pa);
 

@@ -26,28 +26,26 @@ struct template {
     size_t size;
     struct field cookie;        /* 8 bytes. */
     struct field vsid;          /* 4 bytes. */
-    struct field key_ca;        /* 4 bytes. */
-    struct field key_ca6[4];    /* 4 bytes each: a match goes by reg. */
+    struct field ca;            /* 4 bytes. */
+    struct field ca6[4];        /* 4 bytes each: a match goes by reg. */
     struct field key_mac;       /* 6 bytes. */
-    struct field key_pa;        /* 4 bytes. */
-    struct field key_pa6;       /* 16 bytes. */
     struct field key_share;     /* 4 bytes. */
     struct field key_spa;       /* 4 bytes: the CA once more. */
     struct field mac;           /* 8 bytes: REG_MAC, with its flags. */
     struct field pa;            /* 4 bytes. */
-    struct field pa6;           /* 16 bytes. */
+    struct field pa6[4];        /* 4 bytes each. */
     struct field encap;         /* 4 bytes. */
 };
 
 /* What an entry asks for, and where it says that is: each combination is a
- * message of another shape. */
+ * message of another shape.  PLACE_NO_PA says how, but not which PA. */
 enum asked {
-    ASKED_CA, ASKED_CA6, ASKED_MAC, ASKED_SHARE, ASKED_SHARE6, ASKED_OWNER,
-    ASKED_PEER, ASKED_PEER6, N_ASKED
+    ASKED_CA, ASKED_CA6, ASKED_MAC, ASKED_PA, ASKED_PA6, ASKED_SHARE,
+    ASKED_SHARE6, ASKED_OWNER, ASKED_PEER, ASKED_PEER6, N_ASKED
 };
 enum place {
-    PLACE_LOCAL, PLACE_IPV4, PLACE_IPV6, PLACE_BALANCED, PLACE_BALANCED6,
-    N_PLACES
+    PLACE_LOCAL, PLACE_IPV4, PLACE_IPV6, PLACE_NO_PA, PLACE_BALANCED,
+    PLACE_BALANCED6, N_PLACES
 };
 
 struct space_stock {
@@ -94,6 +92,8 @@ asked_of(const struct space_key *key)
         return addr_is_ipv4(&key->ca) ? ASKED_CA : ASKED_CA6;
     case SPACE_BY_MAC:
         return ASKED_MAC;
+    case SPACE_BY_PA:
+        return addr_is_ipv4(&key->pa) ? ASKED_PA : ASKED_PA6;
     case SPACE_BY_SHARE:
         return addr_is_ipv4(&key->ca) ? ASKED_SHARE : ASKED_SHARE6;
     case SPACE_BY_OWNER:
@@ -114,6 +114,9 @@ table_of(enum asked asked)
         return TABLE_SPACE_CA;
     case ASKED_MAC:
         return TABLE_SPACE_MAC;
+    case ASKED_PA:
+    case ASKED_PA6:
+        return TABLE_SPACE_PA;
     case ASKED_SHARE:
     case ASKED_SHARE6:
         return TABLE_SPACE_SHARE;
@@ -133,22 +136,28 @@ priority_of(enum asked asked)
 }
 
 static enum place
-place_of(const struct space_where *where)
+place_of(const struct space_entry *e)
 {
+    const struct space_where *where = &e->where;
     bool is_ipv4 = addr_is_ipv4(&where->pa);
 
-    return (where->encap == SPACE_LOCAL ? PLACE_LOCAL
-            : where->encap == SPACE_BALANCED
-              ? (is_ipv4 ? PLACE_BALANCED : PLACE_BALANCED6)
-            : is_ipv4 ? PLACE_IPV4 : PLACE_IPV6);
+    if (e->key.kind == SPACE_BY_PA) {
+        return PLACE_NO_PA;
+    }
+    if (where->encap == SPACE_BALANCED) {
+        return is_ipv4 ? PLACE_BALANCED : PLACE_BALANCED6;
+    }
+    if (addr_equal(&where->pa, &in6addr_any)) {
+        return where->encap == SPACE_LOCAL ? PLACE_LOCAL : PLACE_NO_PA;
+    }
+    return is_ipv4 ? PLACE_IPV4 : PLACE_IPV6;
 }
 
 size_t
 space_stock_put(const struct space_stock *s, const struct space_entry *e,
                 uint8_t buf[SPACE_STOCK_MESSAGE_MAX])
 {
-    return template_fill(&s->put[asked_of(&e->key)][place_of(&e->where)],
-                         e, buf);
+    return template_fill(&s->put[asked_of(&e->key)][place_of(e)], e, buf);
 }
 
 size_t
@@ -164,20 +173,22 @@ bool
 space_stock_owns_table(uint8_t table)
 {
     return (table == TABLE_SPACE_CA || table == TABLE_SPACE_MAC
-            || table == TABLE_SPACE_SHARE || table == TABLE_PEER);
+            || table == TABLE_SPACE_PA || table == TABLE_SPACE_SHARE
+            || table == TABLE_PEER);
 }
 
+/* The address in register 'reg' or, if it is IPv6, 'xxreg'. */
 static struct in6_addr
-stock_get_ca__(const struct flow *f)
+stock_get_address__(const struct flow *f, int reg, int xxreg_idx)
 {
-    ovs_be128 xxreg = hton128(flow_get_xxreg(f, XXREG_IDX_CA6));
-    struct in6_addr ca;
+    ovs_be128 xxreg = hton128(flow_get_xxreg(f, xxreg_idx));
+    struct in6_addr address;
 
     if (is_all_zeros(&xxreg, sizeof xxreg)) {
-        return addr_from_ipv4(htonl(f->regs[REG_IDX_CA]));
+        return addr_from_ipv4(htonl(f->regs[reg]));
     }
-    memcpy(&ca, &xxreg, sizeof ca);
-    return ca;
+    memcpy(&address, &xxreg, sizeof address);
+    return address;
 }
 
 bool
@@ -185,7 +196,8 @@ space_stock_decode_key(const struct ofputil_flow_stats *fs,
                        struct space_key *ret_key)
 {
     const struct flow *f = &fs->match.flow;
-    const struct in6_addr ca = stock_get_ca__(f);
+    const struct in6_addr ca = stock_get_address__(f, REG_IDX_CA,
+                                                   XXREG_IDX_CA6);
     uint32_t vsid = f->regs[REG_IDX_VSID];
     struct in6_addr pa;
     struct space_key key;
@@ -201,6 +213,10 @@ space_stock_decode_key(const struct ofputil_flow_stats *fs,
         break;
     case TABLE_SPACE_MAC:
         space_key_init_mac(&key, vsid, f->dl_dst);
+        break;
+    case TABLE_SPACE_PA:
+        pa = stock_get_address__(f, REG_IDX_PA, XXREG_IDX_PA6);
+        space_key_init_pa(&key, &pa);
         break;
     case TABLE_SPACE_SHARE:
         space_key_init_share(&key, vsid, &ca, f->regs[REG_IDX_SHARE]);
@@ -260,15 +276,21 @@ space_stock_is_same(const struct ofputil_flow_stats *fs,
 /* An entry's flow. */
 
 static void
+stock_match_xxreg__(struct match *match, int idx, const struct in6_addr *addr)
+{
+    ovs_be128 value;
+
+    memcpy(&value, addr, sizeof value);
+    match_set_xxreg(match, idx, ntoh128(value));
+}
+
+static void
 stock_match_ca__(const struct space_key *key, struct match *match)
 {
     if (addr_is_ipv4(&key->ca)) {
         match_set_reg(match, REG_IDX_CA, ntohl(addr_to_ipv4(&key->ca)));
     } else {
-        ovs_be128 ca;
-
-        memcpy(&ca, &key->ca, sizeof ca);
-        match_set_xxreg(match, XXREG_IDX_CA6, ntoh128(ca));
+        stock_match_xxreg__(match, XXREG_IDX_CA6, &key->ca);
     }
 }
 
@@ -278,8 +300,10 @@ stock_match__(const struct space_key *key, struct match *match)
     /* As for any flow that does not say otherwise, the packet is Ethernet. */
     match_init_catchall(match);
     match_set_default_packet_type(match);
-    match_set_reg(match, (key->kind == SPACE_PEER
-                          ? REG_IDX_DOMAIN : REG_IDX_VSID), key->vsid);
+    if (key->kind != SPACE_BY_PA) {
+        match_set_reg(match, (key->kind == SPACE_PEER
+                              ? REG_IDX_DOMAIN : REG_IDX_VSID), key->vsid);
+    }
     switch (asked_of(key)) {
     case ASKED_OWNER:
         match_set_dl_type(match, htons(ETH_TYPE_ARP));
@@ -297,6 +321,12 @@ stock_match__(const struct space_key *key, struct match *match)
         break;
     case ASKED_MAC:
         match_set_dl_dst(match, key->mac);
+        break;
+    case ASKED_PA:
+        match_set_reg(match, REG_IDX_PA, ntohl(addr_to_ipv4(&key->pa)));
+        break;
+    case ASKED_PA6:
+        stock_match_xxreg__(match, XXREG_IDX_PA6, &key->pa);
         break;
     case ASKED_PEER:
         match_set_tun_src(match, addr_to_ipv4(&key->pa));
@@ -316,6 +346,19 @@ stock_set_reg__(struct ofpbuf *actions, int reg, ovs_be32 value)
                          NULL);
 }
 
+/* Whose a PA is. */
+static void
+stock_set_owner__(struct ofpbuf *actions, const struct space_entry *e)
+{
+    stock_set_reg__(actions, REG_IDX_VSID, htonl(e->vsid));
+    if (addr_is_ipv4(&e->ca)) {
+        stock_set_reg__(actions, REG_IDX_CA, addr_to_ipv4(&e->ca));
+    } else {
+        ofpact_put_set_field(actions, mf_from_id(MFF_XXREG0 + XXREG_IDX_CA6),
+                             &e->ca, NULL);
+    }
+}
+
 static void
 stock_actions__(const struct space_entry *e, struct ofpbuf *actions)
 {
@@ -328,13 +371,16 @@ stock_actions__(const struct space_entry *e, struct ofpbuf *actions)
         stock_set_reg__(actions, REG_IDX_ENCAP, htonl(ENCAP_BALANCED));
         return;
     }
+    if (e->key.kind == SPACE_BY_PA) {
+        stock_set_owner__(actions, e);
+    }
     if (e->key.kind != SPACE_BY_MAC) {
         ovs_be64 mac = htonll(pipeline_mac(e));
 
         ofpact_put_set_field(actions, mf_from_id(MFF_XREG0 + XREG_IDX_MAC),
                              &mac, NULL);
     }
-    switch (place_of(&e->where)) {
+    switch (place_of(e)) {
     case PLACE_LOCAL:
         break;
     case PLACE_IPV4:
@@ -347,6 +393,8 @@ stock_actions__(const struct space_entry *e, struct ofpbuf *actions)
     case PLACE_BALANCED6:
         ofpact_put_set_field(actions, mf_from_id(MFF_XXREG0 + XXREG_IDX_PA6),
                              &e->where.pa, NULL);
+        break;
+    case PLACE_NO_PA:
         break;
     case N_PLACES:
         OVS_NOT_REACHED();
@@ -367,7 +415,8 @@ stock_set_field_equal__(const struct ofpact_set_field *a,
 /* Templates. */
 
 /* Values that occur nowhere else in a message, so that they can be found.
- * The encapsulation is found as the value for this purpose only. */
+ * The encapsulation is found as the value for this purpose only; that of an
+ * entry for this host is the same in all of them. */
 static const uint64_t MARK_COOKIE = 0xc1c2c3c4c5c6c7c8;
 static const uint32_t MARK_VSID = 0x00b1b2b3;
 static const uint32_t MARK_CA = 0xd1d2d3d4;
@@ -402,6 +451,15 @@ template_find(const struct template *t, const void *mark, size_t n)
     return field;
 }
 
+static void
+template_find_ipv6(const struct template *t, const struct in6_addr *mark,
+                   struct field fields[4])
+{
+    for (int i = 0; i < 4; i++) {
+        fields[i] = template_find(t, &mark->s6_addr[i * 4], 4);
+    }
+}
+
 static struct field
 template_find_u32(const struct template *t, uint32_t mark)
 {
@@ -414,6 +472,7 @@ static struct space_key
 template_key(enum asked asked)
 {
     const struct in6_addr ca = addr_from_ipv4(htonl(MARK_CA));
+    const struct in6_addr pa = addr_from_ipv4(htonl(MARK_PA));
     struct space_key key;
 
     switch (asked) {
@@ -426,6 +485,12 @@ template_key(enum asked asked)
     case ASKED_MAC:
         space_key_init_mac(&key, MARK_VSID, MARK_KEY_MAC);
         break;
+    case ASKED_PA:
+        space_key_init_pa(&key, &pa);
+        break;
+    case ASKED_PA6:
+        space_key_init_pa(&key, &MARK_PA6);
+        break;
     case ASKED_SHARE:
         space_key_init_share(&key, MARK_VSID, &ca, MARK_SHARE);
         break;
@@ -436,10 +501,10 @@ template_key(enum asked asked)
         space_key_init_owner(&key, MARK_VSID, &ca);
         break;
     case ASKED_PEER:
-        space_key_init_peer(&key, MARK_VSID, &ca);
+        space_key_init_peer(&key, MARK_VSID, &pa);
         break;
     case ASKED_PEER6:
-        space_key_init_peer(&key, MARK_VSID, &MARK_CA6);
+        space_key_init_peer(&key, MARK_VSID, &MARK_PA6);
         break;
     case N_ASKED:
         OVS_NOT_REACHED();
@@ -459,6 +524,8 @@ template_where(enum place place)
         return (struct space_where) { MARK_ENCAP, pa };
     case PLACE_IPV6:
         return (struct space_where) { MARK_ENCAP, MARK_PA6 };
+    case PLACE_NO_PA:
+        return (struct space_where) { .encap = MARK_ENCAP };
     case PLACE_BALANCED:
         return (struct space_where) { SPACE_BALANCED, pa };
     case PLACE_BALANCED6:
@@ -469,15 +536,29 @@ template_where(enum place place)
     OVS_NOT_REACHED();
 }
 
-static void
-template_init(struct template *t, enum ofp_version version, int command,
-              enum asked asked, enum place place)
+/* An entry made of marks. */
+static struct space_entry
+template_entry(enum asked asked, enum place place)
 {
-    const struct space_entry e = {
+    struct space_entry e = {
         .key = template_key(asked),
         .mac = MARK_MAC,
         .where = template_where(place),
     };
+
+    if (e.key.kind == SPACE_BY_PA) {
+        e.vsid = MARK_VSID;
+        e.ca = (addr_is_ipv4(&e.key.pa)
+                ? addr_from_ipv4(htonl(MARK_CA)) : MARK_CA6);
+    }
+    return e;
+}
+
+static void
+template_init(struct template *t, enum ofp_version version, int command,
+              enum asked asked, enum place place)
+{
+    const struct space_entry e = template_entry(asked, place);
     struct ofpbuf *actions = ofpbuf_new(256);
     struct match match;
 
@@ -513,19 +594,15 @@ template_init(struct template *t, enum ofp_version version, int command,
     t->size = msg->size;
     t->cookie = template_find(t, &cookie, sizeof cookie);
     t->vsid = template_find_u32(t, MARK_VSID);
-    t->key_ca = template_find_u32(t, MARK_CA);
-    for (int i = 0; i < 4; i++) {
-        t->key_ca6[i] = template_find(t, &MARK_CA6.s6_addr[i * 4], 4);
-    }
-    t->key_pa = t->key_ca;
-    t->key_pa6 = template_find(t, &MARK_CA6, sizeof MARK_CA6);
+    t->ca = template_find_u32(t, MARK_CA);
+    template_find_ipv6(t, &MARK_CA6, t->ca6);
     t->key_mac = template_find(t, &MARK_KEY_MAC, sizeof MARK_KEY_MAC);
     t->key_share = template_find_u32(t, MARK_SHARE);
     t->key_spa = template_find_u32(t, MARK_SPA);
     t->mac = template_find(t, &mac, sizeof mac);
     t->pa = template_find_u32(t, MARK_PA);
-    t->pa6 = template_find(t, &MARK_PA6, sizeof MARK_PA6);
-    if (place == PLACE_IPV4 || place == PLACE_IPV6) {
+    template_find_ipv6(t, &MARK_PA6, t->pa6);
+    if (place == PLACE_IPV4 || place == PLACE_IPV6 || place == PLACE_NO_PA) {
         t->encap = template_find_u32(t, pipeline_encap(&e.where));
     }
 
@@ -548,38 +625,40 @@ fill_be32__(uint8_t *buf, struct field field, ovs_be32 value)
     fill__(buf, field, &value, sizeof value);
 }
 
+static void
+fill_ipv6__(uint8_t *buf, const struct field fields[4],
+            const struct in6_addr *addr)
+{
+    for (int i = 0; i < 4; i++) {
+        fill__(buf, fields[i], &addr->s6_addr[i * 4], 4);
+    }
+}
+
 static size_t
 template_fill(const struct template *t, const struct space_entry *e,
               uint8_t *buf)
 {
+    bool by_pa = e->key.kind == SPACE_BY_PA;
+    const struct in6_addr *ca = by_pa ? &e->ca : &e->key.ca;
+    const struct in6_addr *pa = (by_pa || e->key.kind == SPACE_PEER
+                                 ? &e->key.pa : &e->where.pa);
     ovs_be64 cookie = htonll(e->cookie);
     ovs_be64 mac = htonll(pipeline_mac(e));
 
     memcpy(buf, t->msg, t->size);
     fill__(buf, t->cookie, &cookie, sizeof cookie);
-    fill_be32__(buf, t->vsid, htonl(e->key.vsid));
-    switch (e->key.kind) {
-    case SPACE_BY_CA:
-    case SPACE_BY_SHARE:
-    case SPACE_BY_OWNER:
-        fill_be32__(buf, t->key_ca, addr_to_ipv4(&e->key.ca));
-        fill_be32__(buf, t->key_spa, addr_to_ipv4(&e->key.ca));
-        for (int i = 0; i < 4; i++) {
-            fill__(buf, t->key_ca6[i], &e->key.ca.s6_addr[i * 4], 4);
-        }
-        fill_be32__(buf, t->key_share, htonl(e->key.share));
-        break;
-    case SPACE_BY_MAC:
+    fill_be32__(buf, t->vsid, htonl(by_pa ? e->vsid : e->key.vsid));
+    if (e->key.kind == SPACE_BY_MAC) {
         fill__(buf, t->key_mac, &e->key.mac, sizeof e->key.mac);
-        break;
-    case SPACE_PEER:
-        fill_be32__(buf, t->key_pa, addr_to_ipv4(&e->key.pa));
-        fill__(buf, t->key_pa6, &e->key.pa, sizeof e->key.pa);
-        break;
+    } else {
+        fill_be32__(buf, t->ca, addr_to_ipv4(ca));
+        fill_be32__(buf, t->key_spa, addr_to_ipv4(ca));
+        fill_ipv6__(buf, t->ca6, ca);
+        fill_be32__(buf, t->key_share, htonl(e->key.share));
     }
     fill__(buf, t->mac, &mac, sizeof mac);
-    fill_be32__(buf, t->pa, addr_to_ipv4(&e->where.pa));
-    fill__(buf, t->pa6, &e->where.pa, sizeof e->where.pa);
+    fill_be32__(buf, t->pa, addr_to_ipv4(pa));
+    fill_ipv6__(buf, t->pa6, pa);
     fill_be32__(buf, t->encap, htonl(pipeline_encap(&e->where)));
     return t->size;
 }

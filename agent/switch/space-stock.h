@@ -17,6 +17,12 @@
  * pipeline_encap(); of a CA with several owners, reg2 or xxreg3 is the CA.
  * The port of a local guest is found by its MAC.
  *
+ * With IP rewrite a CA of this host has its PA, too, a MAC elsewhere has none,
+ * and there is one more flow:
+ *
+ *   TABLE_SPACE_PA    reg3=PA     -> reg0=VSID, reg2=CA,   xreg4=MAC, reg4
+ *   TABLE_SPACE_PA    xxreg3=PA   -> reg0=VSID, xxreg3=CA, xreg4=MAC, reg4
+ *
  * There may be a million, so a flow of each shape is encoded once, by the
  * library; a particular entry's message is a copy of that with its values
  * written over.

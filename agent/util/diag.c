@@ -35,6 +35,7 @@ static const char *const code_names[N_DIAG_CODES] = {
     [DIAG_OTHER_CONFIG] = "OtherConfig",
     [DIAG_OTHER_HOST] = "OtherHost",
     [DIAG_BAD_ROUTE] = "BadRoute",
+    [DIAG_PA_DUPLICATE] = "PaDuplicate",
     [DIAG_VLAN_BINDING] = "VlanBinding",
     [DIAG_NO_MULTICAST] = "NoMulticast",
 };
@@ -51,6 +52,7 @@ diag_code_is_lost_claim(const char *code)
     static const enum diag_code lost[] = {
         DIAG_VSID_DUPLICATE, DIAG_CA_DUPLICATE, DIAG_MAC_CONFLICT,
         DIAG_PREFIX_OVERLAP, DIAG_SUBNET_IN_TWO_NETWORKS, DIAG_PORT_NAME,
+        DIAG_PA_DUPLICATE,
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(lost); i++) {

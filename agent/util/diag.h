@@ -45,6 +45,7 @@ enum diag_code {
     DIAG_OTHER_CONFIG,          /* A value in other_config is not one. */
     DIAG_OTHER_HOST,            /* A Physical_Switch that is not this host. */
     DIAG_BAD_ROUTE,             /* A static route that cannot be used. */
+    DIAG_PA_DUPLICATE,          /* IP rewrite: PA is another CA's. */
     DIAG_VLAN_BINDING,          /* A VLAN that cannot be bound like this. */
     DIAG_NO_MULTICAST,          /* The switch cannot send to a group of PAs. */
 };

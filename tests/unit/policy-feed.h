@@ -225,6 +225,15 @@ feed_switch(struct feed *f, int n, const char *name, int64_t tunnel_key)
     feed_switch_config(f, n, name, tunnel_key, NULL, NULL);
 }
 
+/* 'encapsulation' is a value of other_config, NULL for none. */
+static inline void
+feed_switch_encap(struct feed *f, int n, const char *name, int64_t tunnel_key,
+                  const char *encapsulation)
+{
+    feed_switch_config(f, n, name, tunnel_key,
+                       encapsulation ? "encapsulation" : NULL, encapsulation);
+}
+
 static inline struct row_binding
 bind_prefix(const char *prefix, int n_switch)
 {

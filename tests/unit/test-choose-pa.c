@@ -259,6 +259,44 @@ START_TEST(a_pa_that_does_not_work_is_told_of)
 }
 END_TEST
 
+/* With IP rewrite the host has guests' PAs, too, which are on no device. */
+START_TEST(a_guests_pa_is_no_uplink)
+{
+    struct in6_addr guest = addr("192.0.2.1");
+    struct in6_addr uplink = addr("192.0.2.2");
+    struct diag_set diags;
+    struct fixture f;
+
+    fixture_init(&f);
+    diag_set_init(&diags);
+    f.rules.rewrite = true;
+    add_pa(&f, "192.0.2.1");
+    add_pa(&f, "192.0.2.2");
+    know(&f, "192.0.2.1", NULL, false);
+    know(&f, "192.0.2.2", "eth0", false);
+    ck_assert(!pa_is_uplink(&f.rules, f.host, &guest));
+    ck_assert(pa_is_uplink(&f.rules, f.host, &uplink));
+    for (int i = 0; i < 20; i++) {
+        ck_assert(chose(&f, i, NULL, "192.0.2.2"));
+        ck_assert(chose(&f, i, "192.0.2.1", "192.0.2.2"));
+    }
+
+    know(&f, "192.0.2.2", NULL, false);
+    for (int i = 0; i < 20; i++) {
+        struct in6_addr none = chosen(&f, i, PA_IPV4, NULL);
+
+        ck_assert(addr_equal(&none, &in6addr_any));
+    }
+    diagnose_pas(&f.rules, f.host, &diags);
+    ck_assert_uint_eq(diag_set_count(&diags), 0);
+
+    f.rules.rewrite = false;
+    ck_assert(pa_is_uplink(&f.rules, f.host, &guest));
+    diag_set_uninit(&diags);
+    fixture_uninit(&f);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -272,6 +310,7 @@ main(void)
     tcase_add_test(tc, a_pinned_port_has_its_pa);
     tcase_add_test(tc, a_pa_that_does_not_work_is_replaced_until_it_does);
     tcase_add_test(tc, a_pa_that_does_not_work_is_told_of);
+    tcase_add_test(tc, a_guests_pa_is_no_uplink);
     suite_add_tcase(suite, tc);
     return unit_run(suite);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "random.h"
 #include "unit.h"
+#include "util/addr.h"
 #include "util.h"
 
 static struct host_port *
@@ -114,7 +115,7 @@ set_string(char **s, const char *value)
 
 START_TEST(every_fact_makes_a_difference)
 {
-    for (int fact = 0; fact < 11; fact++) {
+    for (int fact = 0; fact < 12; fact++) {
         struct host_view *a = host_view_create();
 
         add(a, "a", "tap1")->has_mac = true;
@@ -134,6 +135,7 @@ START_TEST(every_fact_makes_a_difference)
         case 8: set_string(&a->ports[0].vm_name, "x"); break;
         case 9: add(a, "b", "tap2"); break;
         case 10: a->userspace = true; break;
+        case 11: a->rewrite = OFP_PORT_C(7); break;
         }
         ck_assert_msg(!host_view_equal(a, b), "fact %d", fact);
         host_view_destroy(a);
@@ -157,6 +159,23 @@ START_TEST(a_mac_that_is_not_there_is_not_compared)
 }
 END_TEST
 
+START_TEST(pas_are_found_in_whatever_order_they_came)
+{
+    struct host_view *view = host_view_create();
+    struct in6_addr pas[100];
+
+    for (int i = 0; i < 100; i++) {
+        pas[i] = addr_from_ipv4(htonl(0xc0000200 + i * 37 % 100));
+        ck_assert_ptr_null(host_view_find_pa(view, &pas[i]));
+        host_view_add_pa(view, &pas[i])->mtu = i + 1;
+    }
+    for (int i = 0; i < 100; i++) {
+        ck_assert_uint_eq(host_view_find_pa(view, &pas[i])->mtu, i + 1);
+    }
+    host_view_destroy(view);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -168,6 +187,7 @@ main(void)
     tcase_add_test(tcase, the_order_of_adding_makes_no_difference);
     tcase_add_test(tcase, every_fact_makes_a_difference);
     tcase_add_test(tcase, a_mac_that_is_not_there_is_not_compared);
+    tcase_add_test(tcase, pas_are_found_in_whatever_order_they_came);
     suite_add_tcase(suite, tcase);
     return unit_run(suite);
 }

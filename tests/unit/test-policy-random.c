@@ -40,6 +40,9 @@ static const char *const router_mac_texts[] = {
 static const int64_t vsids[] = {
     0, 4095, 0xffffff, 5001, 5001, 5002, 5003, 5004, 5005, 5006, 5007, 5008,
 };
+static const char *const encapsulation_texts[] = {
+    NULL, NULL, "tunnel", "ip_rewrite", "ip_rewrite", "rewrite",
+};
 static const char *const name_texts[] = { "web", "sql" };
 static const char *const port_texts[] = { "{A1}", "a1", "{b2}", "C3", "{}" };
 static const char *const mcast_texts[] = {
@@ -128,6 +131,7 @@ struct n_switch {
     uint64_t arrival;
     const char *name;
     int64_t vsid;
+    const char *encapsulation;
     size_t replication;         /* Index in 'replications'. */
     size_t group;               /* Index in 'groups'. */
     bool learns;
@@ -216,9 +220,14 @@ static void
 feed_n_switch(struct feed *f, const struct world *w, int n)
 {
     const struct n_switch *ls = &w->switches[n];
-    struct row_pair pairs[3];
+    struct row_pair pairs[4];
     size_t n_pairs = 0;
 
+    if (ls->encapsulation) {
+        pairs[n_pairs++] = (struct row_pair) {
+            "encapsulation", ls->encapsulation,
+        };
+    }
     if (groups[ls->group].text) {
         pairs[n_pairs++] = (struct row_pair) {
             "group_pa", groups[ls->group].text,
@@ -391,6 +400,7 @@ change_switch(struct n_switch *ls)
         ls->vsid = PICK(vsids);
     }
     ls->name = PICK(name_texts);
+    ls->encapsulation = PICK(encapsulation_texts);
     ls->replication = random_range(ARRAY_SIZE(replications));
     ls->group = random_range(ARRAY_SIZE(groups));
     ls->learns = !random_range(4);
@@ -668,7 +678,9 @@ struct n_placed {
     int n;
     struct eth_addr mac;
     struct in6_addr ca;
+    struct in6_addr pa;
     struct space_where where;
+    bool rewrite;
 };
 
 struct outcome {
@@ -684,6 +696,7 @@ struct outcome {
     size_t n_placed;
     struct n_placed good[N_MAPPINGS];   /* Placed, or only in conflict. */
     size_t n_good;
+    bool rewrite[N_SWITCHES];
     struct space_entry entries[4 * N_MAPPINGS];
     size_t n_entries;
     size_t n_balanced;          /* CAs that several may own. */
@@ -976,14 +989,21 @@ binding_holds(const struct outcome *o, const struct n_port *port, size_t i,
     return true;
 }
 
-static enum rules_replication
-replication_of(const struct n_switch *ls)
+static bool
+learns(const struct outcome *o, int n)
 {
+    return o->w->switches[n].learns && !o->rewrite[n];
+}
+
+static enum rules_replication
+replication_of(const struct outcome *o, int n)
+{
+    const struct n_switch *ls = &o->w->switches[n];
     enum rules_replication mode = replications[ls->replication].mode;
 
     return ((mode == RULES_MULTICAST && !groups[ls->group].ok)
             || (mode == RULES_PER_VM && ls->learns)
-            ? RULES_PER_PA : mode);
+            || o->rewrite[n] ? RULES_PER_PA : mode);
 }
 
 static void
@@ -994,9 +1014,40 @@ work_out_replication(struct outcome *o)
 
         if (o->router_of[n] >= 0
             && (!replications[ls->replication].ok
-                || replication_of(ls) != replications[ls->replication].mode)) {
+                || (replication_of(o, n)
+                    != replications[ls->replication].mode)
+                || learns(o, n) != ls->learns)) {
             must_complain(o, ROW_LOGICAL_SWITCH, n, "other_config",
                           DIAG_OTHER_CONFIG);
+        }
+    }
+}
+
+static void
+work_out_rewrite(struct outcome *o)
+{
+    const struct world *w = o->w;
+
+    for (int n = 0; n < N_SWITCHES; n++) {
+        const struct n_switch *ls = &w->switches[n];
+        const char *text = ls->encapsulation;
+
+        if (ls->arrival && text && !strcmp(text, "rewrite")) {
+            must_complain(o, ROW_LOGICAL_SWITCH, n, "other_config",
+                          DIAG_OTHER_CONFIG);
+        }
+        o->rewrite[n] = (o->router_of[n] >= 0 && text
+                         && !strcmp(text, "ip_rewrite"));
+    }
+    for (int n = 0; n < N_SWITCHES; n++) {
+        int router = o->router_of[n];
+
+        for (int i = 0; i < N_SWITCHES; i++) {
+            if (o->rewrite[n] && !o->rewrite[i] && o->router_of[i] == router
+                && w->routers[router].routed) {
+                must_complain(o, ROW_LOGICAL_SWITCH, n, "other_config",
+                              DIAG_OTHER_CONFIG);
+            }
         }
     }
 }
@@ -1073,10 +1124,41 @@ find_placed(const struct outcome *o, const struct n_placed *new, bool by_ca)
     return NULL;
 }
 
-static bool
-both_load_balanced(const struct n_placed *a, const struct n_placed *b)
+/* Likewise, with IP rewrite, by the same PA. */
+static const struct n_placed *
+find_placed_by_pa(const struct outcome *o, const struct n_placed *new)
 {
-    return is_load_balanced(a->m) && is_load_balanced(b->m);
+    for (size_t i = 0; i < o->n_placed; i++) {
+        const struct n_placed *p = &o->placed[i];
+
+        if (p->rewrite && p->m->ca[0] && new->rewrite && new->m->ca[0]
+            && addr_equal(&p->pa, &new->pa)) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+static bool
+same_place(const struct n_placed *a, const struct n_placed *b)
+{
+    return (a->rewrite
+            ? (a->where.encap == SPACE_LOCAL) == (b->where.encap
+                                                  == SPACE_LOCAL)
+            : addr_equal(&a->where.pa, &b->where.pa));
+}
+
+/* Guests with IP rewrite share no CA. */
+static bool
+is_balanced(const struct n_placed *p)
+{
+    return is_load_balanced(p->m) && !p->rewrite;
+}
+
+static bool
+both_balanced(const struct n_placed *a, const struct n_placed *b)
+{
+    return is_balanced(a) && is_balanced(b);
 }
 
 /* Adds to what is placed and returns true, unless 'new' contradicts. */
@@ -1087,14 +1169,19 @@ place(struct outcome *o, const struct n_placed *new)
         = new->m->ca[0] ? find_placed(o, new, true) : NULL;
     const struct n_placed *by_mac = find_placed(o, new, false);
 
-    if (by_ca && !both_load_balanced(by_ca, new)) {
+    if (by_ca && !both_balanced(by_ca, new)) {
         must_complain(o, ROW_UCAST_REMOTE, new->n, "ipaddr",
                       DIAG_CA_DUPLICATE);
         return false;
     }
-    if (by_mac && !addr_equal(&by_mac->where.pa, &new->where.pa)
-        && !both_load_balanced(by_mac, new)) {
+    if (by_mac && !same_place(by_mac, new)
+        && !both_balanced(by_mac, new)) {
         must_complain(o, ROW_UCAST_REMOTE, new->n, "MAC", DIAG_MAC_CONFLICT);
+        return false;
+    }
+    if (find_placed_by_pa(o, new)) {
+        must_complain(o, ROW_UCAST_REMOTE, new->n, "locator",
+                      DIAG_PA_DUPLICATE);
         return false;
     }
     o->placed[o->n_placed++] = *new;
@@ -1164,25 +1251,53 @@ add_balanced(struct outcome *o, const struct n_placed *p)
     o->n_balanced++;
 }
 
+static bool
+check_rewrite(struct outcome *o, const struct n_placed *p)
+{
+    if (p->rewrite && addr_is_ipv4(&p->ca) != addr_is_ipv4(&p->pa)) {
+        must_complain(o, ROW_UCAST_REMOTE, p->n, "locator",
+                      DIAG_ENCAP_MISMATCH);
+        return false;
+    }
+    return true;
+}
+
 static void
-add_entry(struct outcome *o, const struct n_placed *p, bool by_ca)
+add_entry(struct outcome *o, const struct n_placed *p, enum space_kind kind)
 {
     struct space_entry *entry;
     struct uuid row = row_id(ROW_UCAST_REMOTE, p->n);
     uint32_t vsid = o->w->switches[p->m->target].vsid;
 
-    if (by_ca && is_load_balanced(p->m)) {
+    if (kind == SPACE_BY_CA && is_balanced(p)) {
         add_balanced(o, p);
         return;
     }
     entry = &o->entries[o->n_entries++];
-    if (by_ca) {
+    entry->where = p->where;
+    if (p->rewrite) {
+        entry->where.encap = (p->where.encap == SPACE_LOCAL
+                              ? SPACE_LOCAL : SPACE_REWRITE);
+        entry->where.pa = kind == SPACE_BY_CA ? p->pa : in6addr_any;
+    }
+    switch (kind) {
+    case SPACE_BY_CA:
         space_key_init_ca(&entry->key, vsid, &p->ca);
-    } else {
+        break;
+    case SPACE_BY_MAC:
         space_key_init_mac(&entry->key, vsid, p->mac);
+        break;
+    case SPACE_BY_PA:
+        space_key_init_pa(&entry->key, &p->pa);
+        entry->vsid = vsid;
+        entry->ca = p->ca;
+        break;
+    case SPACE_PEER:
+    case SPACE_BY_SHARE:
+    case SPACE_BY_OWNER:
+        OVS_NOT_REACHED();
     }
     entry->mac = p->mac;
-    entry->where = p->where;
     entry->cookie = row_cookie(&row);
 }
 
@@ -1192,9 +1307,12 @@ work_out_mappings(struct outcome *o)
     FOR_EACH_BY_ARRIVAL (n, o->w, ROW_UCAST_REMOTE, mappings) {
         struct n_placed p = { .m = &o->w->mappings[n], .n = n };
 
+        p.rewrite = o->rewrite[p.m->target];
+        addr_parse(o->w->locators[p.m->locator].dst_ip, &p.pa);
+
         if (check_texts(o, &p) && o->router_of[p.m->target] >= 0
             && read_locator(o, p.m->locator, &p.where)
-            && (!p.m->ca[0] || check_ca(o, &p))) {
+            && (!p.m->ca[0] || (check_ca(o, &p) && check_rewrite(o, &p)))) {
             o->good[o->n_good++] = p;
 
             bool first_by_ca = p.m->ca[0] && !find_placed(o, &p, true);
@@ -1202,10 +1320,13 @@ work_out_mappings(struct outcome *o)
 
             if (place(o, &p)) {
                 if (first_by_ca) {
-                    add_entry(o, &p, true);
+                    add_entry(o, &p, SPACE_BY_CA);
                 }
                 if (first_by_mac) {
-                    add_entry(o, &p, false);
+                    add_entry(o, &p, SPACE_BY_MAC);
+                }
+                if (p.rewrite && p.m->ca[0]) {
+                    add_entry(o, &p, SPACE_BY_PA);
                 }
             }
         }
@@ -1222,6 +1343,7 @@ work_out(struct outcome *o, const struct world *w)
     work_out_locators(o);
     work_out_vsids(o);
     work_out_subnets(o);
+    work_out_rewrite(o);
     work_out_replication(o);
     work_out_ports(o);
     work_out_darv_ports(o);
@@ -1293,7 +1415,7 @@ compare_shares(const struct outcome *o, const struct feed *f)
         const struct n_placed *p = &o->placed[i];
 
         ck_assert((n_shares[i] > 0)
-                  == (p->m->ca[0] && is_load_balanced(p->m)));
+                  == (p->m->ca[0] && is_balanced(p)));
     }
 }
 
@@ -1360,7 +1482,7 @@ flood_encap(const struct outcome *o, int n, const struct in6_addr *pa,
 
     *ret_here = false;
 
-    for (int i = 0; i < N_MCASTS; i++) {
+    for (int i = 0; i < N_MCASTS && !o->rewrite[n]; i++) {
         const struct n_mcast *mcast = &o->w->mcasts[i];
         const struct n_set *set = &o->w->sets[mcast->set];
 
@@ -1498,10 +1620,11 @@ compare_subnets(const struct outcome *o, const struct rules *rules)
         ck_assert_str_eq(subnet->name, ls->name);
         ck_assert(subnet->routed == o->w->routers[o->router_of[n]].routed);
         ck_assert_uint_eq(subnet->domain, lowest_vsid(o, o->router_of[n]));
+        ck_assert(subnet->rewrite == o->rewrite[n]);
         compare_prefixes(o, n, subnet);
         compare_flood(o, n, subnet);
-        ck_assert_int_eq(subnet->replication, replication_of(ls));
-        ck_assert(subnet->learning.enabled == ls->learns);
+        ck_assert_int_eq(subnet->replication, replication_of(o, n));
+        ck_assert(subnet->learning.enabled == learns(o, n));
         compare_guests(o, n, subnet);
     }
     ck_assert_uint_eq(n_subnets, rules->n_subnets);
@@ -1605,7 +1728,7 @@ leads_to(const struct outcome *o, int n_router, const struct in6_addr *pa)
         const struct n_placed *p = &o->good[i];
 
         if (o->router_of[p->m->target] == n_router
-            && p->where.encap != SPACE_LOCAL
+            && !p->rewrite && p->where.encap != SPACE_LOCAL
             && addr_equal(&p->where.pa, pa)) {
             return true;
         }

@@ -1256,6 +1256,160 @@ START_TEST(the_host_row_that_counts_depends_on_no_order)
 }
 END_TEST
 
+/* IP rewrite. */
+
+/* The network that works, but subnet WEB has IP rewrite. */
+static void
+rewrite_web(void)
+{
+    feed_switch_encap(&f, WEB, "web", 5001, "ip_rewrite");
+    feed_switch_encap(&f, SQL, "sql", 5002, "ip_rewrite");
+    feed_settle(&f);
+}
+
+static const struct space_entry *
+by_pa(const char *pa)
+{
+    struct in6_addr addr = ip(pa);
+    struct space_key key;
+
+    space_key_init_pa(&key, &addr);
+    return find_entry(&key);
+}
+
+static void
+check_owner(const char *pa, const char *mac_text, enum space_encap encap,
+            uint32_t vsid, const char *ca, int n_mapping)
+{
+    const struct space_entry *entry = by_pa(pa);
+    struct in6_addr addr = ip(ca);
+
+    check_entry(entry, mac_text, encap, NULL, n_mapping);
+    ck_assert_uint_eq(entry->vsid, vsid);
+    ck_assert(addr_equal(&entry->ca, &addr));
+}
+
+START_TEST(ip_rewrite_knows_cas_by_their_pas)
+{
+    rewrite_web();
+    ck_assert_uint_eq(diag_set_count(&f.diags), 0);
+    ck_assert(subnet(5001)->rewrite);
+    check_entry(by_ca(5001, "10.1.1.11"), MAC1, SPACE_LOCAL, OWN_PA, 1);
+    check_entry(by_mac(5001, MAC1), MAC1, SPACE_LOCAL, NULL, 1);
+    check_entry(by_ca(5001, "10.1.1.12"), MAC2, SPACE_REWRITE, PA2, 2);
+    check_entry(by_mac(5001, MAC2), MAC2, SPACE_REWRITE, NULL, 2);
+    check_owner(OWN_PA, MAC1, SPACE_LOCAL, 5001, "10.1.1.11", 1);
+    check_owner(PA2, MAC2, SPACE_REWRITE, 5001, "10.1.1.12", 2);
+    check_owner(PA3, MAC3, SPACE_REWRITE, 5002, "10.1.2.11", 3);
+    ck_assert_uint_eq(policy_count_space(f.policy), 9);
+
+    feed_switch_encap(&f, WEB, "web", 5001, "tunnel");
+    feed_switch(&f, SQL, "sql", 5002);
+    check_all_is_well();
+}
+END_TEST
+
+START_TEST(ip_rewrite_follows_a_locator)
+{
+    size_t n_told;
+
+    rewrite_web();
+    n_told = f.n_told;
+    feed_locator(&f, THERE, "192.0.2.77", NVGRE);
+    feed_settle(&f);
+    check_entry(by_ca(5001, "10.1.1.12"), MAC2, SPACE_REWRITE, "192.0.2.77",
+                2);
+    check_owner("192.0.2.77", MAC2, SPACE_REWRITE, 5001, "10.1.1.12", 2);
+    ck_assert_ptr_null(by_pa(PA2));
+    ck_assert_uint_eq(f.n_told - n_told, 3);
+}
+END_TEST
+
+START_TEST(ip_rewrite_follows_an_own_locator)
+{
+    rewrite_web();
+    feed_own_pas(OWN_PA, "192.0.2.99");
+    feed_locator(&f, HERE, "192.0.2.99", VXLAN);
+    feed_settle(&f);
+    check_entry(by_ca(5001, "10.1.1.11"), MAC1, SPACE_LOCAL, "192.0.2.99", 1);
+    check_owner("192.0.2.99", MAC1, SPACE_LOCAL, 5001, "10.1.1.11", 1);
+    ck_assert_ptr_null(by_pa(OWN_PA));
+}
+END_TEST
+
+/* The encapsulation of the locator makes no difference. */
+START_TEST(ip_rewrite_uses_no_encapsulation)
+{
+    size_t n_told;
+
+    rewrite_web();
+    n_told = f.n_told;
+    feed_locator(&f, THERE, PA2, NVGRE);
+    feed_settle(&f);
+    ck_assert_uint_eq(f.n_told, n_told);
+}
+END_TEST
+
+START_TEST(one_pa_of_two_cas)
+{
+    rewrite_web();
+    feed_mapping(&f, 4, "02:00:00:00:00:04", "10.1.2.44", SQL, THERE);
+    feed_settle(&f);
+    check_mapping_diag(4, "locator", DIAG_PA_DUPLICATE, PA2);
+    ck_assert_ptr_null(by_ca(5002, "10.1.2.44"));
+    check_owner(PA2, MAC2, SPACE_REWRITE, 5001, "10.1.1.12", 2);
+
+    feed_delete(&f, ROW_UCAST_REMOTE, 2);
+    feed_settle(&f);
+    ck_assert_uint_eq(diag_set_count(&f.diags), 0);
+    check_owner(PA2, "02:00:00:00:00:04", SPACE_REWRITE, 5002, "10.1.2.44",
+                4);
+}
+END_TEST
+
+/* A guest with several CAs has as many PAs. */
+START_TEST(several_cas_with_ip_rewrite)
+{
+    rewrite_web();
+    feed_mapping(&f, 3, MAC2, "10.1.1.13", WEB, ELSEWHERE);
+    feed_settle(&f);
+    ck_assert_uint_eq(diag_set_count(&f.diags), 0);
+    check_owner(PA2, MAC2, SPACE_REWRITE, 5001, "10.1.1.12", 2);
+    check_owner(PA3, MAC2, SPACE_REWRITE, 5001, "10.1.1.13", 3);
+    check_entry(by_mac(5001, MAC2), MAC2, SPACE_REWRITE, NULL, 2);
+}
+END_TEST
+
+START_TEST(pa_of_another_family)
+{
+    rewrite_web();
+    feed_locator(&f, THERE, "2001:db8::2", "vxlan_over_ipv6");
+    feed_settle(&f);
+    check_mapping_diag(2, "locator", DIAG_ENCAP_MISMATCH, "2001:db8::2");
+    ck_assert_ptr_null(by_ca(5001, "10.1.1.12"));
+}
+END_TEST
+
+START_TEST(encapsulation_that_is_none)
+{
+    feed_switch_encap(&f, WEB, "web", 5001, "rewrite");
+    feed_settle(&f);
+    check_diag(ROW_LOGICAL_SWITCH, WEB, "Logical_Switch", "other_config",
+               DIAG_OTHER_CONFIG, "\"rewrite\"");
+    check_setup_mappings(0);
+}
+END_TEST
+
+START_TEST(both_kinds_of_subnet_in_one_network)
+{
+    feed_switch_encap(&f, WEB, "web", 5001, "ip_rewrite");
+    feed_settle(&f);
+    check_diag(ROW_LOGICAL_SWITCH, WEB, "Logical_Switch", "other_config",
+               DIAG_OTHER_CONFIG, "tunnels");
+    ck_assert(subnet(5001)->rewrite && !subnet(5002)->rewrite);
+}
+END_TEST
+
 /* What costs a compilation is a mapping of a subnet that asked for it. */
 START_TEST(guests_are_listed_where_copies_are_per_vm)
 {
@@ -1345,6 +1499,15 @@ main(void)
         a_guest_forwards_if_its_row_says_so,
         host_with_bad_addresses,
         the_host_row_that_counts_depends_on_no_order,
+        ip_rewrite_knows_cas_by_their_pas,
+        ip_rewrite_follows_a_locator,
+        ip_rewrite_follows_an_own_locator,
+        ip_rewrite_uses_no_encapsulation,
+        one_pa_of_two_cas,
+        several_cas_with_ip_rewrite,
+        pa_of_another_family,
+        encapsulation_that_is_none,
+        both_kinds_of_subnet_in_one_network,
     };
     Suite *suite = suite_create("policy");
     TCase *tc = tcase_create("all");

@@ -39,6 +39,17 @@ by_mac(uint32_t vsid, uint8_t last)
     return key;
 }
 
+static struct space_key
+by_pa(const char *s)
+{
+    struct in6_addr pa = ip(s);
+    struct space_key key;
+
+    memset(&key, 0x3c, sizeof key);
+    space_key_init_pa(&key, &pa);
+    return key;
+}
+
 static void
 check_keys(struct space_key a, struct space_key b, bool equal)
 {
@@ -58,6 +69,9 @@ START_TEST(keys_are_equal_by_kind_vsid_and_address)
     check_keys(by_mac(5001, 1), by_mac(5002, 1), false);
     check_keys(by_mac(5001, 1), by_mac(5001, 2), false);
     check_keys(by_mac(5001, 1), by_ca(5001, "10.0.0.1"), false);
+    check_keys(by_pa("10.0.0.1"), by_pa("10.0.0.1"), true);
+    check_keys(by_pa("10.0.0.1"), by_pa("10.0.0.2"), false);
+    check_keys(by_pa("10.0.0.1"), by_ca(0, "10.0.0.1"), false);
 }
 END_TEST
 
@@ -99,6 +113,12 @@ START_TEST(entries_are_equal_if_they_need_the_same_flow)
     ck_assert(!space_entry_equal(&a, &b));
     b = a;
     b.key = by_ca(5001, "10.0.0.2");
+    ck_assert(!space_entry_equal(&a, &b));
+    b = a;
+    b.vsid = 5002;
+    ck_assert(!space_entry_equal(&a, &b));
+    b = a;
+    b.ca = ip("10.0.0.2");
     ck_assert(!space_entry_equal(&a, &b));
 }
 END_TEST

@@ -141,11 +141,15 @@ random_entry(uint32_t range)
 
     e.mac = (struct eth_addr) ETH_ADDR_C(0a,00,00,00,00,00);
     e.mac.be16[2] = htons(random_range(range));
-    const struct in6_addr ca = random_address(0x0a000000 + host);
+    struct in6_addr ca = random_address(0x0a000000 + host);
+    struct in6_addr pa = random_address(0xc0a80000 + random_range(5));
+    bool rewrite = !random_range(3);
+
     switch (random_range(8)) {
     case 0:
         space_key_init_share(&e.key, vsid, &ca,
                              random_range(SPACE_N_SHARES));
+        rewrite = false;
         break;
     case 1:
         if (addr_is_ipv4(&ca)) {
@@ -157,14 +161,30 @@ random_entry(uint32_t range)
     case 2: case 3: case 4:
         space_key_init_ca(&e.key, vsid, &ca);
         break;
+    case 5:
+        e.vsid = vsid;
+        e.ca = ca;
+        do {
+            pa = random_address(0xc0a80000 + host);
+        } while (addr_is_ipv4(&pa) != addr_is_ipv4(&ca));
+        space_key_init_pa(&e.key, &pa);
+        rewrite = true;
+        break;
     default:
         e.mac.be16[2] = htons(host);
         space_key_init_mac(&e.key, vsid, e.mac);
         break;
     }
-    e.where.encap = random_range(4);
-    if (e.where.encap != SPACE_LOCAL) {
-        e.where.pa = random_address(0xc0a80000 + random_range(5));
+    if (rewrite) {
+        e.where.encap = random_range(2) ? SPACE_REWRITE : SPACE_LOCAL;
+        if (e.key.kind == SPACE_BY_CA) {
+            e.where.pa = pa;
+        }
+    } else {
+        e.where.encap = random_range(4);
+        if (e.where.encap != SPACE_LOCAL) {
+            e.where.pa = pa;
+        }
     }
     return e;
 }
@@ -903,6 +923,64 @@ START_TEST(an_ipv6_entry_reads_as_documented)
 }
 END_TEST
 
+static void
+check_reads_as(const struct space_stock *stock, const struct space_entry *e,
+               const char *wanted)
+{
+    uint64_t buf[SPACE_STOCK_MESSAGE_MAX / 8];
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    space_stock_put(stock, e, (uint8_t *) buf);
+    ck_assert(!ofputil_flow_mod_format(&s, (const void *) buf, NULL, NULL,
+                                       1));
+    ck_assert_str_eq(ds_cstr(&s), wanted);
+    ds_destroy(&s);
+}
+
+START_TEST(entries_with_ip_rewrite_read_as_documented)
+{
+    struct space_stock *stock = space_stock_create(OFP15_VERSION);
+    struct in6_addr ca = addr_from_ipv4(htonl(0x0a01010b));
+    struct in6_addr pa = addr_from_ipv4(htonl(0xc0a80114));
+    struct space_entry e = {
+        .mac = ETH_ADDR_C(02,00,00,00,00,07),
+        .where = { SPACE_LOCAL, pa },
+        .cookie = 0x77,
+    };
+
+    space_key_init_ca(&e.key, 5001, &ca);
+    check_reads_as(stock, &e, " ADD table:40 priority=100,reg0=0x1389,"
+                   "reg2=0xa01010b cookie:0x77 actions="
+                   "set_field:0x20000000007->xreg4,"
+                   "set_field:0xc0a80114->reg3,set_field:0x20->reg4");
+
+    space_key_init_mac(&e.key, 5001, e.mac);
+    e.where = (struct space_where) { .encap = SPACE_REWRITE };
+    check_reads_as(stock, &e, " ADD table:42 priority=100,reg0=0x1389,"
+                   "dl_dst=02:00:00:00:00:07 cookie:0x77 actions="
+                   "set_field:0x4->reg4");
+
+    space_key_init_pa(&e.key, &pa);
+    e.vsid = 5001;
+    e.ca = ca;
+    check_reads_as(stock, &e, " ADD table:104 priority=100,reg3=0xc0a80114 "
+                   "cookie:0x77 actions=set_field:0x1389->reg0,"
+                   "set_field:0xa01010b->reg2,"
+                   "set_field:0x20000000007->xreg4,set_field:0x4->reg4");
+
+    ck_assert(addr_parse("2001:db8::1", &pa));
+    ck_assert(addr_parse("fd00::b", &e.ca));
+    space_key_init_pa(&e.key, &pa);
+    e.where.encap = SPACE_LOCAL;
+    check_reads_as(stock, &e, " ADD table:104 priority=100,"
+                   "reg12=0x20010db8,reg13=0,reg14=0,reg15=0x1 cookie:0x77 "
+                   "actions=set_field:0x1389->reg0,"
+                   "set_field:0xfd00000000000000000000000000000b->xxreg3,"
+                   "set_field:0x20000000007->xreg4,set_field:0x20->reg4");
+    space_stock_destroy(stock);
+}
+END_TEST
+
 START_TEST(what_encoding_costs)
 {
     struct space_stock *stock = space_stock_create(OFP15_VERSION);
@@ -1093,7 +1171,7 @@ START_TEST(leftovers_are_removed)
         /* Of entries that nobody wants. */
         "table=40,priority=100,reg0=7777,reg2=1,actions=set_field:1->xreg4",
         "table=42,priority=100,reg0=7777,dl_dst=02:00:00:00:00:01,"
-            "actions=set_field:0->reg4",
+            "actions=set_field:0x20->reg4",
         /* In these tables, and not of an entry. */
         "table=40,priority=99,reg0=7777,reg2=1,actions=drop",
         "table=40,priority=100,reg0=7777,actions=drop",
@@ -1129,7 +1207,7 @@ START_TEST(a_flow_in_the_place_of_an_entry_is_replaced)
     space_key_init_mac(&e.key, 7777, e.mac);
     store_put(&f.store, &e);
     fake_add(&f.fake, "table=42,priority=100,reg0=7777,cookie=5,"
-             "dl_dst=02:00:00:00:00:01,actions=set_field:0->reg4");
+             "dl_dst=02:00:00:00:00:01,actions=set_field:0x20->reg4");
     fake_add(&f.fake, "table=0,priority=100,cookie=0x1000,in_port=1,"
              "dl_src=0a:00:00:00:00:00,idle_timeout=60,actions=drop");
     switch_set_plan(f.sw, make_plan(1, 0));
@@ -1529,6 +1607,7 @@ main(void)
     tcase_add_test(encode, a_space_entry_survives_encoding);
     tcase_add_test(encode, a_space_entry_reads_as_documented);
     tcase_add_test(encode, an_ipv6_entry_reads_as_documented);
+    tcase_add_test(encode, entries_with_ip_rewrite_read_as_documented);
     tcase_add_test(encode, what_encoding_costs);
     suite_add_tcase(suite, encode);
 

@@ -24,6 +24,7 @@ row of an earlier one without asking for it."""
 import dataclasses
 import uuid
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Dict, List, Optional
 
 ALLOW_ALL_PRIORITY = 65000
@@ -66,7 +67,8 @@ class Network:
 class Vm:
     """A guest's interface: the port it has, on which host, in which subnet,
     and its addresses there (without prefix lengths).  'next_host' has its
-    port, too, and, if 'migrating', gets a copy of what is for it.  A guest
+    port, too, and, if 'migrating', gets a copy of what is for it.  With IP
+    rewrite 'pas' are the provider addresses of its own, one each.  A guest
     that is in more subnets by its VLANs is one of these for each, with the
     same port."""
     name: str
@@ -78,6 +80,7 @@ class Vm:
     mapping_type: str = "default"
     next_host: Optional[str] = None
     migrating: bool = False
+    pas: List[str] = field(default_factory=list)
     vlan: int = 0
 
 
@@ -117,6 +120,11 @@ class Policy:
         pas = self.hosts[host]
         return [pas] if isinstance(pas, str) else list(pas)
 
+    def tunnel_ips(self, host):
+        """These, and those of its guests."""
+        return self.pas(host) + sorted(
+            {pa for vm in self.vms if vm.host == host for pa in vm.pas})
+
     def full(self, host, firewall=True):
         """Transactions for an agent whose databases are empty."""
         return self._transactions(host, {}, self.rows(host), [], firewall, [])
@@ -125,7 +133,7 @@ class Policy:
         """Transactions that turn policy 'before' into this one."""
         return self._transactions(host, before.rows(host), self.rows(host),
                                   before.ports(host), firewall,
-                                  before.pas(host))
+                                  before.tunnel_ips(host))
 
     def ports(self, host):
         """Port names of the guests on a host."""
@@ -158,9 +166,7 @@ class Policy:
             tables["Logical_Switch"][switch_uuid(subnet.vsid)] = {
                 "name": guid("subnet", subnet.vsid),
                 "description": network.rdid, "tunnel_key": subnet.vsid,
-                "other_config": ["map", sorted([
-                    *map(list, subnet.other_config.items()),
-                    *self._migrations(subnet.vsid)])]}
+                "other_config": ["map", self._switch_config(subnet)]}
             self._add_flooding(tables, subnet.vsid)
         tables["Logical_Router"][row_uuid("router", network.name)] = {
             "name": network.rdid, "description": network.name,
@@ -171,10 +177,13 @@ class Policy:
             "static_routes": ["map", sorted(
                 map(list, network.static_routes.items()))]}
 
-    def _migrations(self, vsid):
-        return sorted([f"migrating:{ca}", self.pas(vm.next_host)[0]]
-                      for vm in self.vms if vm.vsid == vsid and vm.migrating
-                      for ca in vm.cas)
+    def _switch_config(self, subnet):
+        migrations = {f"migrating:{ca}": self.pas(vm.next_host)[0]
+                      for vm in self.vms
+                      if vm.vsid == subnet.vsid and vm.migrating
+                      for ca in vm.cas}
+        return sorted(map(list, {**subnet.other_config,
+                                 **migrations}.items()))
 
     def _add_flooding(self, tables, vsid):
         """Broadcasts go to the hosts where the subnet has guests."""
@@ -191,8 +200,8 @@ class Policy:
             "locator_set": ["uuid", key]}
 
     def _add_vm(self, tables, vm, is_local):
-        locator = self._add_locator(tables, vm.host)
-        for ca in vm.cas or [""]:
+        for ca, pa in zip_longest(vm.cas or [""], vm.pas):
+            locator = self._add_locator(tables, vm.host, pa)
             key = row_uuid("mapping", vm.vsid, ca, vm.port)
             tables["Ucast_Macs_Remote"][key] = mapping_row(
                 vm.mac, ca, switch_uuid(vm.vsid), locator, vm.mapping_type)
@@ -203,8 +212,8 @@ class Policy:
             row["vlan_bindings"][1].append(
                 [vm.vlan, ["uuid", switch_uuid(vm.vsid)]])
 
-    def _add_locator(self, tables, host):
-        pa = self.pas(host)[0]
+    def _add_locator(self, tables, host, pa=None):
+        pa = pa or self.pas(host)[0]
         encap = self.encap_of.get(host, self.encap)
         key = locator_uuid(pa, encap)
         tables["Physical_Locator"][key] = locator_row(pa, encap)
@@ -227,8 +236,9 @@ class Policy:
         policy sent to the wrong host is refused."""
         where = [["name", "==", host]]
         change = {}
-        if self.pas(host) != old_pas:
-            change["tunnel_ips"] = ["set", self.pas(host)]
+        pas = self.tunnel_ips(host)
+        if pas != old_pas:
+            change["tunnel_ips"] = ["set", pas]
         if self.router_mac and not old:
             change["distributed_router_mac"] = self.router_mac
         mutations = _port_mutations(old.get("Physical_Port", {}),
