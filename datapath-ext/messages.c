@@ -59,6 +59,8 @@ key_decode(const struct hnv_wire_entry *wire, struct space_key *key)
     case SPACE_BY_MAC:
         space_key_init_mac(key, vsid, wire->mac);
         return !ipv6_addr_is_set(&addr);
+    case SPACE_BY_PA:
+        return false;
     case SPACE_PEER:
         space_key_init_peer(key, vsid, &addr);
         return true;

@@ -32,6 +32,7 @@ space_encode_key(struct space_slot *slot, const struct space_key *key)
     case SPACE_BY_MAC:
         space_code_mac(slot, key->vsid, key->mac);
         return SPACE_SET_MAC;
+    case SPACE_BY_PA:
     case SPACE_BY_SHARE:
     case SPACE_BY_OWNER:
         break;

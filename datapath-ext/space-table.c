@@ -58,7 +58,8 @@ space_table_locators(const struct space_table *st)
 static bool
 is_key_valid(const struct space_key *key)
 {
-    return key->vsid <= SPACE_VSID_MAX && key->share < SPACE_N_SHARES;
+    return (key->vsid <= SPACE_VSID_MAX && key->share < SPACE_N_SHARES
+            && key->kind != SPACE_BY_PA);
 }
 
 int

@@ -62,8 +62,8 @@ void space_table_destroy(struct space_table *);
 /* The writer. */
 
 /* Adds 'entry' or replaces the one with its key.  Returns 0; EINVAL if a
- * number in it is too large; ENOSPC if there are more than 4 million places
- * that entries lead to. */
+ * number in it is too large or it is for IP rewrite; ENOSPC if there are more
+ * than 4 million places that entries lead to. */
 int space_table_put(struct space_table *, const struct space_entry *entry);
 
 /* False if there was none. */

@@ -44,6 +44,8 @@ hnv_text_kind(enum space_kind kind)
         return "ca";
     case SPACE_BY_MAC:
         return "mac";
+    case SPACE_BY_PA:
+        return "pa";
     case SPACE_PEER:
         return "peer";
     case SPACE_BY_SHARE:
@@ -79,6 +81,9 @@ format_where(const struct space_where *where, struct ds *s)
         break;
     case SPACE_BALANCED:
         ds_put_cstr(s, "balanced");
+        break;
+    case SPACE_REWRITE:
+        ds_put_cstr(s, "rewrite");
         break;
     case SPACE_VXLAN:
     case SPACE_NVGRE:

@@ -48,7 +48,8 @@ struct nx_action_hnv {
 };
 BUILD_ASSERT_DECL(sizeof(struct nx_action_hnv) == 64);
 
-/* One entry: struct space_entry. */
+/* One entry: struct space_entry.  What belongs to IP rewrite (SPACE_BY_PA,
+ * SPACE_REWRITE) is refused: subnets with it are not for the extension. */
 struct hnv_wire_entry {
     uint8_t kind;               /* enum space_kind */
     uint8_t encap;              /* enum space_encap */
@@ -126,9 +127,9 @@ struct hnv_stats_reply {
     ovs_be64 generation;
     ovs_be64 bytes;
     ovs_be64 n_locators;
-    ovs_be64 n_entries[5];      /* By enum space_kind. */
+    ovs_be64 n_entries[6];      /* By enum space_kind. */
     ovs_be64 n_ports;
 };
-BUILD_ASSERT_DECL(sizeof(struct hnv_stats_reply) == 80);
+BUILD_ASSERT_DECL(sizeof(struct hnv_stats_reply) == 88);
 
 #endif /* datapath-ext/wire.h */

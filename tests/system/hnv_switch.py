@@ -22,7 +22,7 @@ SUBTYPE = 1213093376            # HNV_SPACE_MOD, HNV_SPACE
 SUBTYPE_STATS = SUBTYPE + 1
 OF13 = 4
 
-KINDS = ("ca", "mac", "peer", "share", "owner")
+KINDS = ("ca", "mac", "pa", "peer", "share", "owner")
 LOCAL, VXLAN, NVGRE, BALANCED = range(4)
 PUT, DELETE, FLUSH, PUT_PORT, DELETE_PORT = range(5)
 ANY_KIND, ANY_VSID = 0xff, 0xffffffff
@@ -150,8 +150,8 @@ class Session:
         """Version, number of entries by kind, packets by action and reason."""
         reply = self.stats(SUBTYPE_STATS, b"")
         version, n_kinds, n_reasons = struct.unpack("!IHH", reply[:8])
-        entries = struct.unpack("!5Q", reply[32:72])
-        numbers = struct.unpack("!%dQ" % (n_kinds * n_reasons), reply[80:])
+        entries = struct.unpack("!6Q", reply[32:80])
+        numbers = struct.unpack("!%dQ" % (n_kinds * n_reasons), reply[88:])
         return (version, dict(zip(KINDS, entries)),
                 [numbers[i * n_reasons:(i + 1) * n_reasons]
                  for i in range(n_kinds)])

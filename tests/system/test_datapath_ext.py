@@ -384,7 +384,7 @@ def test_entries_are_read_back(session):
     assert sorted(session.dump()[0]) == sorted(wanted)
     assert sorted(session.dump(vsid=6)[0]) == sorted([by_mac(6, A),
                                                       by_ca(6, CA_A, A)])
-    assert session.dump(kind=2)[0] == [entry("peer", 77, PA)]
+    assert session.dump(kind=3)[0] == [entry("peer", 77, PA)]
 
     session.space_mod(DELETE, wanted[0], by_mac(99, A))
     session.barrier()
@@ -417,7 +417,8 @@ def test_a_long_dump_comes_in_pieces(session):
     entry("ca", VSID, CA_B, B, PA, VXLAN, share=1),
     entry("share", VSID, CA_B, B, PA, VXLAN, share=128),
     entry("ca", VSID, CA_B, B, PA, VXLAN, learned=2),
-    b"\x05" + by_mac(VSID, B)[1:],
+    b"\x06" + by_mac(VSID, B)[1:],
+    entry("pa", VSID, CA_B, B, PA, VXLAN),
     by_mac(VSID, B)[:-1]])
 def test_a_bad_entry_undoes_its_message(session, bad):
     session.space_mod(0, by_mac(VSID, A, PA), bad)

@@ -53,6 +53,7 @@ random_entry(void)
     enum space_kind kind = random_range(SPACE_BY_OWNER + 1);
     struct space_entry entry;
 
+    kind = kind == SPACE_BY_PA ? SPACE_PEER : kind;
     memset(&entry, 0, sizeof entry);
     entry.mac = random_mac();
     switch (kind) {
@@ -62,6 +63,7 @@ random_entry(void)
     case SPACE_BY_MAC:
         space_key_init_mac(&entry.key, vsid, entry.mac);
         break;
+    case SPACE_BY_PA:           /* Has no place in a message. */
     case SPACE_PEER:
         space_key_init_peer(&entry.key, vsid, &addr);
         break;

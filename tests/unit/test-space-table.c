@@ -116,6 +116,7 @@ query(const struct space_key *key)
     case SPACE_BY_SHARE:
         space_query_share(&q, key->vsid, &key->ca, key->share);
         break;
+    case SPACE_BY_PA:
     case SPACE_BY_OWNER:        /* No packet asks. */
         OVS_NOT_REACHED();
     }
