@@ -2,9 +2,11 @@
 
 # Open vSwitch as a build input.
 #
-# Its source is unpacked into $(OVS_BUILD) in the build tree, configured and
-# built there once; ovs/built.stamp says that this is done.  A build that is
-# broken off starts over with a clean tree.
+# Its source is unpacked into $(OVS_BUILD) in the build tree, grafted (the
+# datapath extension is put in, see datapath-ext/graft), configured and built
+# there once; ovs-built.stamp says that this is done.  A build that is broken
+# off starts over with a clean tree; one whose extension has changed takes the
+# changed files and goes on.
 #
 # Its folders are the distribution's, so that ovs-appctl(8) and the agent look
 # for sockets in the same place.
@@ -21,33 +23,64 @@ OVS_LIBS = \
 	$(OVS_BUILD)/lib/libopenvswitch.la
 OVS_STAMP = ovs-built.stamp
 
-# Open vSwitch's "make" leaves no target for its two libraries alone that also
-# makes the headers they include, hence the small makefile around its own.
+OVS_GRAFT = python3 '$(top_srcdir)/datapath-ext/graft/graft'
+OVS_GRAFTED_FROM = $(wildcard \
+	$(top_srcdir)/datapath-ext/*.[ch] \
+	$(top_srcdir)/datapath-ext/graft/* \
+	$(top_srcdir)/agent/model/space.[ch] \
+	$(top_srcdir)/agent/util/addr.[ch])
+
+# The stamp's time is that of the beginning: what changes meanwhile is taken
+# the next time.
+
+# What is made of it: libraries for the agent, the switch, and what the tests
+# talk to the switch with.
+OVS_TARGETS = \
+	ovsdb/libovsdb.la \
+	lib/libopenvswitch.la \
+	vswitchd/ovs-vswitchd \
+	utilities/ovs-ofctl
+
+# Open vSwitch's "make" leaves no target for some of its programs alone that
+# also makes the headers they include, hence the small makefile around its own.
 if OVS_PREBUILT
-$(OVS_STAMP):
+$(OVS_STAMP): $(OVS_GRAFTED_FROM)
+	@$(OVS_GRAFT) --check '$(top_srcdir)' '$(OVS_BUILD)' || \
+	 { test $$? = 3 && \
+	   echo "warning: $(OVS_BUILD) has another datapath extension in it" \
+	        "than is here; --with-ovs-build leaves that as it is" >&2; }
 	$(AM_V_GEN)touch $@
 else
-$(OVS_STAMP):
-	@echo "  OVS      unpacking, configuring and building $(OVS_SOURCE)"
+$(OVS_STAMP): $(OVS_GRAFTED_FROM)
+	@touch $@.tmp
+	@echo "  OVS      unpacking, grafting and building $(OVS_SOURCE)"
 	@echo "           (once for this build tree; output in ovs-build.log)"
-	@rm -rf ovs ovs.tmp && $(MKDIR_P) ovs.tmp
-	@(if test -d '$(OVS_SOURCE)'; then \
-	     cp -R '$(OVS_SOURCE)' ovs.tmp/openvswitch; \
+	@(if test -f ovs/hnv.mk && test -f ovs/hnv-graft && \
+	     $(OVS_GRAFT) '$(top_srcdir)' ovs; then \
+	     :; \
 	 else \
-	     tar -C ovs.tmp -xf '$(OVS_SOURCE)'; \
-	 fi && mv ovs.tmp/* ovs && rmdir ovs.tmp && cd ovs && \
+	     rm -rf ovs ovs.tmp && $(MKDIR_P) ovs.tmp && \
+	     if test -d '$(OVS_SOURCE)'; then \
+	         cp -R '$(OVS_SOURCE)' ovs.tmp/openvswitch; \
+	     else \
+	         tar -C ovs.tmp -xf '$(OVS_SOURCE)'; \
+	     fi && mv ovs.tmp/* ovs && rmdir ovs.tmp && \
+	     $(OVS_GRAFT) '$(top_srcdir)' ovs && cd ovs && \
+	     unset MAKEFLAGS MFLAGS MAKELEVEL DESTDIR && \
+	     ./configure --disable-shared --enable-ssl --quiet \
+	         --prefix=/usr --sysconfdir=/etc --localstatedir=/var \
+	         $(OVS_CONFIGURE_ARGS) \
+	         CC='$(CC)' CFLAGS='$(CFLAGS) $(SANITIZE_CFLAGS)' && \
+	     printf '%s\n' 'include Makefile' \
+	        'hnv: $$(BUILT_SOURCES)' \
+	        '	$$(MAKE) $(OVS_TARGETS)' > hnv.mk; \
+	 fi && cd '$(abs_top_builddir)/ovs' && \
 	 unset MAKEFLAGS MFLAGS MAKELEVEL DESTDIR && \
-	 ./configure --disable-shared --enable-ssl --quiet \
-	     --prefix=/usr --sysconfdir=/etc --localstatedir=/var \
-	     CC='$(CC)' CFLAGS='$(CFLAGS) $(SANITIZE_CFLAGS)' && \
-	 printf '%s\n' 'include Makefile' \
-	    'hnv-libs: $$(BUILT_SOURCES)' \
-	    '	$$(MAKE) ovsdb/libovsdb.la lib/libopenvswitch.la' > hnv.mk && \
-	 $(MAKE) -j"$$(nproc)" -f hnv.mk hnv-libs) > ovs-build.log 2>&1 \
+	 $(MAKE) -j"$$(nproc)" -f hnv.mk hnv) > ovs-build.log 2>&1 \
 	 || { tail -n 20 ovs-build.log >&2; \
 	      echo "building Open vSwitch failed: see ovs-build.log" >&2; \
 	      exit 1; }
-	@touch $@
+	@mv $@.tmp $@
 endif
 
 ovs-config.h: $(OVS_STAMP)
@@ -56,6 +89,15 @@ ovs-config.h: $(OVS_STAMP)
 
 BUILT_SOURCES += ovs-config.h
 CLEANFILES += ovs-config.h
+
+# The switch is Open vSwitch's own under another name, beside the stock one.
+install-exec-local: $(OVS_STAMP)
+	$(MKDIR_P) '$(DESTDIR)$(sbindir)'
+	$(INSTALL_PROGRAM) '$(OVS_BUILD)/vswitchd/ovs-vswitchd' \
+	    '$(DESTDIR)$(sbindir)/ovs-vswitchd-hnv'
+uninstall-local:
+	rm -f '$(DESTDIR)$(sbindir)/ovs-vswitchd-hnv'
+
 # "make clean" keeps the built Open vSwitch, "make distclean" does not.
 distclean-local:
 	rm -rf ovs ovs.tmp ovs-build.log $(OVS_STAMP)

@@ -3,10 +3,10 @@
 # HNV_CHECK_OVS
 # -------------
 # Finds the source of Open vSwitch, a directory or a tarball, that the build
-# unpacks and compiles in the build tree (see ovs.mk).
+# unpacks, grafts and compiles in the build tree (see ovs.mk).
 #
 # Outputs: OVS_SOURCE, what to build from; OVS_BUILD, where a built tree is or
-# will be; the conditional OVS_PREBUILT.
+# will be; OVS_CONFIGURE_ARGS; the conditional OVS_PREBUILT.
 AC_DEFUN([HNV_CHECK_OVS], [
   AC_REQUIRE([AC_PROG_EGREP])
   AC_ARG_WITH([ovs-source],
@@ -31,6 +31,13 @@ AC_DEFUN([HNV_CHECK_OVS], [
     [AS_IF([test -f "$OVS_BUILD/ovsdb/.libs/libovsdb.a"], [],
        [AC_MSG_ERROR([--with-ovs-build: $OVS_BUILD holds no built Open vSwitch
 (no ovsdb/.libs/libovsdb.a)])])
+     AS_IF([test -f "$OVS_BUILD/hnv-graft"], [],
+       [AC_MSG_ERROR([--with-ovs-build: $OVS_BUILD is an Open vSwitch without
+the datapath extension.  Build it with this version of the project (make, in
+the build directory that it belongs to), or leave the option out])])
+     AS_IF([test -x "$OVS_BUILD/vswitchd/ovs-vswitchd"], [],
+       [AC_MSG_ERROR([--with-ovs-build: $OVS_BUILD holds no built switch
+(no vswitchd/ovs-vswitchd)])])
      OVS_BUILD=`cd "$OVS_BUILD" && pwd`
      AC_MSG_RESULT([built in $OVS_BUILD])],
     [test -f "$OVS_SOURCE/lib/ovsdb-idl.c" && test -x "$OVS_SOURCE/configure"],
@@ -50,6 +57,15 @@ Install openvswitch-source (Debian), or name a source tree or tarball of Open
 vSwitch with --with-ovs-source=DIR|TARBALL])])
   AM_CONDITIONAL([OVS_PREBUILT], [test -n "$OVS_BUILD"])
   AS_IF([test -n "$OVS_BUILD"], [], [OVS_BUILD='$(abs_top_builddir)/ovs'])
+  AC_ARG_WITH([dpdk],
+    [AS_HELP_STRING([--with-dpdk@<:@=static|shared|yes@:>@],
+      [build ovs-vswitchd-hnv with DPDK, as Open vSwitch's option of that name
+       says])],
+    [AS_CASE([$withval],
+       [no], [OVS_CONFIGURE_ARGS=],
+       [OVS_CONFIGURE_ARGS="--with-dpdk=$withval"])],
+    [OVS_CONFIGURE_ARGS=])
+  AC_SUBST([OVS_CONFIGURE_ARGS])
   AC_SUBST([OVS_SOURCE])
   AC_SUBST([OVS_BUILD])
 ])
@@ -57,16 +73,27 @@ vSwitch with --with-ovs-source=DIR|TARBALL])])
 # HNV_CHECK_SANITIZERS
 # --------------------
 # --enable-sanitizers builds everything, Open vSwitch's libraries included,
-# with the address and undefined-behaviour sanitizers.
+# with the address and undefined-behaviour sanitizers, or with those that are
+# named.
 AC_DEFUN([HNV_CHECK_SANITIZERS], [
   AC_ARG_ENABLE([sanitizers],
-    [AS_HELP_STRING([--enable-sanitizers],
-      [build with -fsanitize=address,undefined])],
+    [AS_HELP_STRING([--enable-sanitizers@<:@=LIST@:>@],
+      [build with -fsanitize=LIST [address,undefined]; "thread" is for the
+       tests with several threads])],
     [], [enable_sanitizers=no])
-  SANITIZE_CFLAGS=
-  AS_IF([test "$enable_sanitizers" = yes],
-    [SANITIZE_CFLAGS='-fsanitize=address,undefined -fno-omit-frame-pointer'])
+  AS_CASE([$enable_sanitizers],
+    [no], [SANITIZE_CFLAGS=],
+    [yes], [SANITIZE_CFLAGS=-fsanitize=address,undefined],
+    [SANITIZE_CFLAGS="-fsanitize=$enable_sanitizers"])
+  AS_IF([test -n "$SANITIZE_CFLAGS"],
+    [SANITIZE_CFLAGS="$SANITIZE_CFLAGS -fno-omit-frame-pointer"])
   AC_SUBST([SANITIZE_CFLAGS])
+
+  dnl See tests/unit/tsan-rcu.h.
+  AS_CASE([$enable_sanitizers],
+    [*thread*], [RCU_WRAP_LDFLAGS=-Wl,--wrap=ovsrcu_postpone__],
+    [RCU_WRAP_LDFLAGS=])
+  AC_SUBST([RCU_WRAP_LDFLAGS])
 ])
 
 # HNV_CHECK_WARNINGS

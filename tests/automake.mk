@@ -12,6 +12,7 @@ UNIT_TESTS = \
 	tests/unit/test-firewall-set \
 	tests/unit/test-fw-rule \
 	tests/unit/test-groups \
+	tests/unit/test-hnv-codec \
 	tests/unit/test-host-view \
 	tests/unit/test-learn \
 	tests/unit/test-learn-table \
@@ -24,10 +25,29 @@ UNIT_TESTS = \
 	tests/unit/test-routes \
 	tests/unit/test-router-advert \
 	tests/unit/test-space \
+	tests/unit/test-space-table \
 	tests/unit/test-switch
 
 # They are linked with LDADD, the default for programs that do not say.
 LDADD = $(HNV_LIBS) $(CHECK_LIBS)
+tests_unit_test_space_table_LDADD = datapath-ext/libhnvdp.la $(LDADD)
+tests_unit_test_space_table_LDFLAGS = $(AM_LDFLAGS) $(RCU_WRAP_LDFLAGS)
+
+# The datapath's actions, told by a script what to do.
+check_PROGRAMS += tests/unit/act-on-packets
+tests_unit_act_on_packets_LDADD = datapath-ext/libhnvdp.la $(LDADD)
+TESTS += tests/check-actions
+EXTRA_DIST += tests/check-actions
+
+# Those with several threads, for ThreadSanitizer (--enable-sanitizers=thread).
+THREADED_TESTS = tests/unit/test-space-table
+check-threads: all $(THREADED_TESTS)
+	@for test in $(THREADED_TESTS); do \
+	    CK_FORK=no \
+	    TSAN_OPTIONS='suppressions=$(abs_top_srcdir)/tests/tsan.supp' \
+	    $$test || exit 1; \
+	done
+EXTRA_DIST += tests/tsan.supp
 
 if HAVE_CHECK
 check_PROGRAMS += $(UNIT_TESTS)
@@ -36,6 +56,7 @@ endif
 EXTRA_DIST += \
 	tests/unit/firewall-feed.h \
 	tests/unit/policy-feed.h \
+	tests/unit/tsan-rcu.h \
 	tests/unit/unit.h
 
 # Scenarios: a folder each, with about.txt to say what must hold.
@@ -132,6 +153,8 @@ AM_TESTS_ENVIRONMENT = \
 	export HNV_COMPILE_HEADER; \
 	HNV_COMPILE='$(abs_top_builddir)/utilities/hnv-compile'; \
 	export HNV_COMPILE; \
+	HNV_ACT_ON='$(abs_top_builddir)/tests/unit/act-on-packets'; \
+	export HNV_ACT_ON; \
 	CK_FORK=no; export CK_FORK;
 EXTRA_DIST += \
 	tests/check-headers \
@@ -143,6 +166,7 @@ PYTEST = /usr/bin/python3 -B -m pytest -p no:cacheprovider
 PYTEST_FLAGS = -q -n 2 --dist loadfile
 check-system: all
 	HNV_AGENT='$(abs_top_builddir)/agent/hnv-agent' \
+	HNV_OVS_TREE='$(OVS_BUILD)' \
 	$(PYTEST) $(PYTEST_FLAGS) '$(abs_top_srcdir)/tests/system'
 EXTRA_DIST += \
 	tests/system/bypass_frames.py \
@@ -151,9 +175,11 @@ EXTRA_DIST += \
 	tests/system/firewall_reference.py \
 	tests/system/firewall_rules.py \
 	tests/system/guest_sockets.py \
+	tests/system/hnv_switch.py \
 	tests/system/ovsdb_peer.py \
 	tests/system/test_bad_input.py \
 	tests/system/test_changes.py \
+	tests/system/test_datapath_ext.py \
 	tests/system/test_firewall.py \
 	tests/system/test_firewall_bypass.py \
 	tests/system/test_firewall_log.py \
@@ -202,8 +228,17 @@ check-ovsdb-wire: all
 	    --agent=agent/hnv-agent --ovs='$(OVS_BUILD)'
 EXTRA_DIST += tests/ovsdb-wire
 
+# Open vSwitch's own tests of a switch, with the extension and without.
+check-ovs: all
+	$(SHELL) '$(top_srcdir)/tests/check-ovs' '$(OVS_BUILD)' '$(OVS_SOURCE)'
+EXTRA_DIST += tests/check-ovs
+
 # Figures; root.  HNV_BENCH_SIZES chooses how many mappings.
-bench: all
+EXTRA_PROGRAMS = tests/bench/space-table
+tests_bench_space_table_LDADD = datapath-ext/libhnvdp.la $(HNV_LIBS)
+CLEANFILES += $(EXTRA_PROGRAMS)
+bench: all tests/bench/space-table
+	tests/bench/space-table
 	HNV_AGENT='$(abs_top_builddir)/agent/hnv-agent' \
 	/usr/bin/python3 -B '$(abs_top_srcdir)/tests/bench/mappings.py'
 	HNV_AGENT='$(abs_top_builddir)/agent/hnv-agent' \
@@ -215,4 +250,4 @@ EXTRA_DIST += \
 	tests/bench/mappings.py \
 	tests/bench/move.py
 
-.PHONY: bench check-ovsdb-wire check-system
+.PHONY: bench check-ovs check-ovsdb-wire check-system check-threads

@@ -46,7 +46,9 @@ def make_lab(tmp_path_factory):
     def make(description, *agent_args):
         name = f"t{os.getpid()}x{next(_numbers)}"
         spec = lab_spec.from_json(description)
-        programs = hnv_lab.Programs(agent_path(), list(agent_args))
+        programs = hnv_lab.Programs(
+            agent_path(), list(agent_args),
+            vswitchd=os.environ.get("HNV_VSWITCHD", "ovs-vswitchd"))
         lab = hnv_lab.build(name, spec, programs)
         made.append(lab)
         return lab

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef DATAPATH_EXT_ACTIONS_H
+#define DATAPATH_EXT_ACTIONS_H 1
+
+/* What the actions do to packets.
+ *
+ * An action carries constants only: the subnet, MACs, flags.  What differs by
+ * destination is looked up, per packet, so that one megaflow serves all
+ * destinations.
+ *
+ *     hnv_admit    may another host send this, as from whom it says it is
+ *     hnv_arp      a question about an address becomes its answer
+ *     hnv_route    the router's part; leaves where the packet goes
+ *     hnv_switch   the same for packets that stay in their subnet: by MAC
+ *     hnv_encap    to a local port, or with a header around it to a host
+ *
+ * hnv_encap takes the answers of hnv_route or hnv_switch for the same packets.
+ *
+ * Each takes a batch and says of each packet what became of it.  A packet
+ * that is not HNV_DONE is as it was.
+ *
+ * Per packet: no allocation (but see hnv_encap_execute()), no lock, no log.
+ *
+ * Threads: any; they are readers of the space table. */
+
+#include <stddef.h>
+#include <stdint.h>
+#include "datapath-ext/space-table.h"
+#include "openvswitch/types.h"
+
+struct dp_packet;
+
+enum hnv_verdict {
+    HNV_DONE,
+    HNV_MISS,                   /* Nobody is known under the address. */
+    HNV_SLOW,                   /* Others must deal with it, see the reason. */
+    HNV_DROP,
+};
+
+/* Why a packet is not HNV_DONE.  Counters are named by them. */
+enum hnv_reason {
+    HNV_REASON_NONE,
+
+    /* HNV_MISS */
+    HNV_REASON_UNKNOWN_CA,      /* Asked for, or routed to. */
+    HNV_REASON_UNKNOWN_MAC,
+    HNV_REASON_UNKNOWN_SHARE,   /* Nobody has this share of a balanced CA. */
+    HNV_REASON_NOT_HERE,        /* Local, says the entry, but has no port. */
+
+    /* HNV_SLOW */
+    HNV_REASON_LEARNED,         /* No answer, because it was learned. */
+    HNV_REASON_TTL,             /* Used up. */
+    HNV_REASON_TOO_LONG,        /* For the way to the other host. */
+    HNV_REASON_NO_HEADER,       /* None is prepared yet: see answer.locator. */
+    HNV_REASON_NOT_PLAIN,       /* Not the protocol, or not in the form, that
+                                 * the action knows. */
+
+    /* HNV_DROP */
+    HNV_REASON_OWN,             /* Asks for an address of its own. */
+    HNV_REASON_UNKNOWN_PEER,    /* From a PA that the network does not know. */
+    HNV_REASON_CLAIMS_LOCAL,    /* From a tunnel, with a local guest's
+                                 * address. */
+    HNV_REASON_LOOP,            /* Shares that lead to shares. */
+    HNV_REASON_OFFLOAD,         /* Its checksums or segments were left to a
+                                 * network card, which no tunnel can do. */
+    N_HNV_REASONS
+};
+
+/* A word such as "unknown-ca". */
+const char *hnv_reason_to_string(enum hnv_reason);
+
+struct hnv_result {
+    enum hnv_verdict verdict;
+    enum hnv_reason reason;
+    uint32_t port;              /* hnv_encap, HNV_DONE: where to. */
+};
+
+enum hnv_flags {
+    HNV_LEARNING = 1 << 0,      /* hnv_arp: what is learned is no answer. */
+    HNV_ROUTER = 1 << 1,        /* hnv_arp: the answer is the router (ND). */
+    HNV_LOCAL_ONLY = 1 << 2,    /* hnv_encap: from a tunnel, so into none; asks
+                                 * for no answers. */
+    HNV_FORWARDED = 1 << 3,     /* hnv_admit: guests forward packets of others,
+                                 * so whose IP address it is says nothing. */
+};
+
+struct hnv_admit {
+    uint32_t vsid;              /* The packet's subnet, */
+    uint32_t domain;            /* that subnet's routing domain, */
+    uint32_t source_vsid;       /* and the subnet that the source address is
+                                 * of; 0 if of none. */
+    uint32_t flags;
+};
+
+struct hnv_arp {
+    uint32_t vsid;              /* In which to look; */
+    struct eth_addr mac;        /* or if not zero, the answer to all. */
+    struct eth_addr asker;      /* Whose own addresses get no answer. */
+    uint32_t flags;
+};
+
+struct hnv_route {
+    uint32_t vsid;              /* The destination's subnet. */
+    struct eth_addr router;
+    struct in6_addr next_hop;   /* All zeros: the packet's destination. */
+};
+
+struct hnv_switch {
+    uint32_t vsid;
+};
+
+struct hnv_encap {
+    uint32_t vsid;
+    uint16_t local_pa[2];       /* Own PAs to send from, to other hosts' IPv4
+                                 * and IPv6 PAs: any numbers, as in
+                                 * space_locators_set_header(). */
+    uint32_t flags;
+};
+
+/* All take at most SPACE_BATCH_MAX packets, Ethernet, parsed as by
+ * flow_extract(): with their offsets set. */
+
+/* Packets with the metadata of the tunnel that they came from.  Who may send
+ * what is told in agent/compile/compile-peers.c; routing domain 0 has the PAs
+ * of all.  Only looks. */
+void hnv_admit_execute(const struct space_table *, const struct hnv_admit *,
+                       struct dp_packet **, size_t n, struct hnv_result *);
+
+/* An ARP request or neighbour solicitation, whatever address it is about.
+ * HNV_DONE: it is the answer, and is to go back where it came from. */
+void hnv_arp_execute(const struct space_table *, const struct hnv_arp *,
+                     struct dp_packet **, size_t n, struct hnv_result *);
+
+/* The packet has new MACs and one less of TTL. */
+void hnv_route_execute(const struct space_table *, const struct hnv_route *,
+                       struct dp_packet **, size_t n, struct hnv_result *,
+                       struct space_answer *ret_answers);
+
+/* Only looks. */
+void hnv_switch_execute(const struct space_table *, const struct hnv_switch *,
+                        struct dp_packet **, size_t n, struct hnv_result *,
+                        struct space_answer *ret_answers);
+
+/* Looks only at packets whose result is HNV_DONE so far, and sets their port:
+ * that of the guest, to which they go as they are, or of the header that is
+ * around them now.  If a CA that several guests share was found, finds the
+ * guest, whose MAC the packet and whose locator the answer gets.
+ *
+ * A packet without headroom for the header gets more, which allocates;
+ * datapaths keep enough. */
+void hnv_encap_execute(const struct space_table *, const struct hnv_encap *,
+                       struct dp_packet **, size_t n, struct hnv_result *,
+                       struct space_answer *answers);
+
+#endif /* datapath-ext/actions.h */

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef DATAPATH_EXT_ODP_H
+#define DATAPATH_EXT_ODP_H 1
+
+/* The datapath action that the OpenFlow action "hnv" becomes.
+ *
+ * It is one attribute, OVS_ACTION_ATTR_HNV, with the structure below.  Each
+ * packet that the action is done with continues in one of four ways, by
+ * recirculation, so that what happens next is Open vSwitch's own business: a
+ * tunnel's header, for one, is pushed by the tunnel port's action in a
+ * megaflow per other host.  A recirculation ID of zero stands for "drop".
+ *
+ * Only the userspace datapath knows it; no other is ever given one.  Its
+ * number is far from those that Linux may come to use. */
+
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "openvswitch/types.h"
+
+struct ds;
+struct ofpbuf;
+
+enum hnv_odp_flags {
+    HNV_ODP_LEARNING = 1 << 0,  /* As OFPACT_HNV_LEARNING, */
+    HNV_ODP_ROUTER = 1 << 1,    /* OFPACT_HNV_ROUTER, */
+    HNV_ODP_FORWARDED = 1 << 2, /* and OFPACT_HNV_FORWARDED. */
+};
+
+struct hnv_odp {
+    uint8_t kind;               /* enum hnv_kind */
+    uint8_t flags;
+    uint16_t mtu;               /* Of IP packets to other hosts; 0: any. */
+    uint32_t vsid;
+    uint32_t reply;             /* arp: datapath port that answers go to. */
+    uint32_t rest;              /* Recirculation ID of what is left, */
+    uint32_t local;             /* of packets for this host, */
+    uint32_t vxlan;             /* and of packets whose tunnel is now set. */
+    uint32_t nvgre;
+    struct eth_addr mac;
+    struct eth_addr asker;      /* arp: gets no answer about itself. */
+    struct in6_addr next_hop;
+    struct in6_addr src6;       /* Of tunnels, or zeros. */
+    ovs_be32 src;
+    uint32_t domain;            /* admit. */
+    uint32_t source;
+};
+
+/* hnv(switch,vsid=5001,rest=0x1,local=0x2,vxlan=0x3) */
+void hnv_odp_format(const struct hnv_odp *, struct ds *);
+
+/* Appends the action that 's' begins with to 'actions'.  Returns how many
+ * characters it took; 0 if 's' is something else; or -EINVAL. */
+int hnv_odp_parse(const char *s, struct ofpbuf *actions);
+
+#endif /* datapath-ext/odp.h */

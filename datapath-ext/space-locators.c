@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "datapath-ext/space-locators.h"
+#include <errno.h>
+#include <string.h>
+#include "datapath-ext/outer.h"
+#include "datapath-ext/space-grace.h"
+#include "datapath-ext/space-table-private.h"
+#include "hash.h"
+#include "openvswitch/hmap.h"
+#include "openvswitch/thread.h"
+#include "ovs-rcu.h"
+#include "util.h"
+
+/* Locators are in chunks that never move.  What the writer counts with is kept
+ * apart from what readers read. */
+
+#define CHUNK_BITS 10
+#define CHUNK_SIZE (1 << CHUNK_BITS)
+#define N_CHUNKS ((SPACE_LOCATOR_MAX + 1) >> CHUNK_BITS)
+
+/* In a list, because this host mostly has one PA of a family. */
+struct prepared;
+typedef OVSRCU_TYPE(struct prepared *) prepared_link;
+
+struct prepared {
+    prepared_link next;
+    uint16_t local_pa;
+    struct outer_header header;
+};
+BUILD_ASSERT_DECL(sizeof(struct prepared) <= 2 * CACHE_LINE_SIZE);
+
+/* Two in a cache line. */
+struct locator {
+    struct space_locator where;
+    prepared_link prepared;
+};
+BUILD_ASSERT_DECL(sizeof(struct locator) == 32);
+
+struct use {
+    struct hmap_node node;      /* In 'by_where', unless it is free. */
+    uint32_t locator;
+    bool is_live;               /* Changes under the mutex. */
+    uint32_t n_refs;
+    uint32_t next_free;         /* If it is free, and not the last one. */
+    uint64_t stamp;             /* If it is free. */
+};
+
+struct chunk {
+    struct locator locators[CHUNK_SIZE];
+    struct use uses[CHUNK_SIZE];
+};
+
+struct space_locators {
+    OVSRCU_TYPE(struct chunk *) chunks[N_CHUNKS];
+
+    /* Held when a locator begins or ends and when headers change, so that
+     * nobody sets a header to a locator that has become another's. */
+    struct ovs_mutex mutex;
+    size_t n_headers OVS_GUARDED;
+
+    /* The writer's. */
+    struct space_grace *grace;
+    struct hmap by_where;
+    uint32_t n;                 /* Those ever made: numbers below it. */
+    uint32_t n_chunks;
+    uint32_t first_free, last_free;     /* 0: none.  The oldest first. */
+};
+
+static struct chunk *
+get_chunk(const struct space_locators *ls, uint32_t locator)
+{
+    return ovsrcu_get(struct chunk *, &ls->chunks[locator >> CHUNK_BITS]);
+}
+
+static struct locator *
+get_locator(const struct space_locators *ls, uint32_t locator)
+{
+    return &get_chunk(ls, locator)->locators[locator % CHUNK_SIZE];
+}
+
+static struct use *
+get_use(const struct space_locators *ls, uint32_t locator)
+{
+    return &get_chunk(ls, locator)->uses[locator % CHUNK_SIZE];
+}
+
+/* For readers. */
+
+const struct space_locator *
+space_locators_get(const struct space_locators *ls, uint32_t locator)
+{
+    return &get_locator(ls, locator)->where;
+}
+
+const struct outer_header *
+space_locators_get_header(const struct space_locators *ls, uint32_t locator,
+                          uint16_t local_pa)
+{
+    const struct locator *l = get_locator(ls, locator);
+    const struct prepared *p;
+
+    for (p = ovsrcu_get(struct prepared *, &l->prepared); p;
+         p = ovsrcu_get(struct prepared *, &p->next)) {
+        if (p->local_pa == local_pa) {
+            return &p->header;
+        }
+    }
+    return NULL;
+}
+
+void
+space_locators_prefetch(const struct space_locators *ls, uint32_t locator)
+{
+    OVS_PREFETCH(get_locator(ls, locator));
+}
+
+void
+space_locators_prefetch_header(const struct space_locators *ls,
+                               uint32_t locator)
+{
+    const char *p = (const char *) ovsrcu_get(
+        struct prepared *, &get_locator(ls, locator)->prepared);
+
+    OVS_PREFETCH(p);
+    OVS_PREFETCH(p + CACHE_LINE_SIZE);
+}
+
+/* Headers. */
+
+/* Takes away what 'link' leads to.  Readers that are there find their way
+ * on. */
+static void
+remove_header(struct space_locators *ls, prepared_link *link)
+    OVS_REQUIRES(ls->mutex)
+{
+    struct prepared *p = ovsrcu_get_protected(struct prepared *, link);
+
+    ovsrcu_set(link, ovsrcu_get_protected(struct prepared *, &p->next));
+    ls->n_headers--;
+    ovsrcu_postpone(free_cacheline, p);
+}
+
+/* Those of 'local_pa'. */
+static void
+remove_headers_of(struct space_locators *ls, prepared_link *link,
+                  uint16_t local_pa)
+    OVS_REQUIRES(ls->mutex)
+{
+    struct prepared *p;
+
+    while ((p = ovsrcu_get_protected(struct prepared *, link))) {
+        if (p->local_pa == local_pa) {
+            remove_header(ls, link);
+        } else {
+            link = &p->next;
+        }
+    }
+}
+
+static void
+remove_headers(struct space_locators *ls, prepared_link *link)
+    OVS_REQUIRES(ls->mutex)
+{
+    while (ovsrcu_get_protected(struct prepared *, link)) {
+        remove_header(ls, link);
+    }
+}
+
+/* The new one goes first: no reader is without one meanwhile. */
+static void
+replace_header(struct space_locators *ls, prepared_link *link,
+               uint16_t local_pa, const struct outer_header *header)
+    OVS_REQUIRES(ls->mutex)
+{
+    struct prepared *p = xmalloc_cacheline(sizeof *p);
+
+    p->local_pa = local_pa;
+    p->header = *header;
+    ovsrcu_init(&p->next, ovsrcu_get_protected(struct prepared *, link));
+    ovsrcu_set(link, p);
+    ls->n_headers++;
+    remove_headers_of(ls, &p->next, local_pa);
+}
+
+static bool
+leads_to(const struct space_locators *ls, uint32_t locator,
+         const struct space_where *where)
+{
+    if (locator > SPACE_LOCATOR_MAX || !get_chunk(ls, locator)
+        || !get_use(ls, locator)->is_live) {
+        return false;
+    }
+
+    const struct space_locator *l = space_locators_get(ls, locator);
+
+    return l->encap == where->encap
+           && !memcmp(&l->pa, &where->pa, sizeof l->pa);
+}
+
+bool
+space_locators_set_header(struct space_locators *ls, uint32_t locator,
+                          const struct space_where *where, uint16_t local_pa,
+                          const struct outer_header *header)
+{
+    ovs_mutex_lock(&ls->mutex);
+    bool ok = leads_to(ls, locator, where);
+
+    if (ok) {
+        prepared_link *link = &get_locator(ls, locator)->prepared;
+
+        if (header) {
+            replace_header(ls, link, local_pa, header);
+        } else {
+            remove_headers_of(ls, link, local_pa);
+        }
+    }
+    ovs_mutex_unlock(&ls->mutex);
+    return ok;
+}
+
+void
+space_locators_clear_headers(struct space_locators *ls)
+{
+    ovs_mutex_lock(&ls->mutex);
+    for (uint32_t i = 0; i <= SPACE_LOCATOR_MAX && get_chunk(ls, i); i++) {
+        remove_headers(ls, &get_locator(ls, i)->prepared);
+    }
+    ovs_mutex_unlock(&ls->mutex);
+}
+
+/* The writer. */
+
+static uint32_t
+hash_where(const struct space_where *where)
+{
+    return hash_bytes(&where->pa, sizeof where->pa, where->encap);
+}
+
+static struct use *
+find_use(const struct space_locators *ls, const struct space_where *where,
+         uint32_t hash)
+{
+    struct use *use;
+
+    HMAP_FOR_EACH_WITH_HASH (use, node, hash, &ls->by_where) {
+        if (leads_to(ls, use->locator, where)) {
+            return use;
+        }
+    }
+    return NULL;
+}
+
+/* The freed number that has waited longest, if it has waited long enough;
+ * else a new one. */
+static bool
+take_number(struct space_locators *ls, uint32_t *ret_locator)
+{
+    uint32_t locator = ls->first_free;
+
+    if (locator
+        && space_grace_is_over(ls->grace, get_use(ls, locator)->stamp)) {
+        ls->first_free = get_use(ls, locator)->next_free;
+        if (!ls->first_free) {
+            ls->last_free = 0;
+        }
+        *ret_locator = locator;
+        return true;
+    }
+    if (ls->n > SPACE_LOCATOR_MAX) {
+        return false;
+    }
+    *ret_locator = ls->n++;
+    if (!get_chunk(ls, *ret_locator)) {
+        ovsrcu_set(&ls->chunks[*ret_locator >> CHUNK_BITS],
+                   (struct chunk *) xzalloc_cacheline(sizeof(struct chunk)));
+        ls->n_chunks++;
+    }
+    return true;
+}
+
+static void
+begin_use(struct space_locators *ls, uint32_t locator,
+          const struct space_where *where, uint32_t hash)
+{
+    struct locator *l = get_locator(ls, locator);
+    struct use *use = get_use(ls, locator);
+
+    ovs_mutex_lock(&ls->mutex);
+    l->where.pa = where->pa;
+    l->where.encap = where->encap;
+    use->locator = locator;
+    use->n_refs = 1;
+    use->is_live = true;
+    ovs_mutex_unlock(&ls->mutex);
+    hmap_insert(&ls->by_where, &use->node, hash);
+}
+
+static void
+end_use(struct space_locators *ls, struct use *use)
+{
+    hmap_remove(&ls->by_where, &use->node);
+    ovs_mutex_lock(&ls->mutex);
+    use->is_live = false;
+    remove_headers(ls, &get_locator(ls, use->locator)->prepared);
+    ovs_mutex_unlock(&ls->mutex);
+
+    use->stamp = space_grace_stamp(ls->grace);
+    use->next_free = 0;
+    if (ls->last_free) {
+        get_use(ls, ls->last_free)->next_free = use->locator;
+    } else {
+        ls->first_free = use->locator;
+    }
+    ls->last_free = use->locator;
+}
+
+/* Locator 0 stands for any that is local. */
+static bool
+is_sound(const struct space_where *where)
+{
+    return (where->encap == SPACE_LOCAL
+            ? !ipv6_addr_is_set(&where->pa)
+            : where->encap <= SPACE_BALANCED);
+}
+
+int
+space_locators_ref(struct space_locators *ls, const struct space_where *where,
+                   uint32_t *ret_locator)
+{
+    if (!is_sound(where)) {
+        return EINVAL;
+    }
+
+    uint32_t hash = hash_where(where);
+    struct use *use = find_use(ls, where, hash);
+
+    if (use) {
+        use->n_refs++;
+        *ret_locator = use->locator;
+        return 0;
+    }
+    if (!take_number(ls, ret_locator)) {
+        return ENOSPC;
+    }
+    begin_use(ls, *ret_locator, where, hash);
+    return 0;
+}
+
+void
+space_locators_unref(struct space_locators *ls, uint32_t locator)
+{
+    struct use *use = get_use(ls, locator);
+
+    if (use->n_refs == 1) {
+        end_use(ls, use);
+    } else {
+        use->n_refs--;
+    }
+}
+
+/* Locator 0 is this host's; nothing frees it. */
+struct space_locators *
+space_locators_create(struct space_grace *grace)
+{
+    struct space_locators *ls = xzalloc(sizeof *ls);
+    const struct space_where local = { .encap = SPACE_LOCAL };
+    uint32_t locator;
+
+    ovs_mutex_init(&ls->mutex);
+    ls->grace = grace;
+    hmap_init(&ls->by_where);
+    space_locators_ref(ls, &local, &locator);
+    ovs_assert(locator == SPACE_LOCATOR_LOCAL);
+    return ls;
+}
+
+void
+space_locators_destroy(struct space_locators *ls)
+{
+    space_locators_clear_headers(ls);
+    for (size_t i = 0; i < N_CHUNKS; i++) {
+        free_cacheline(get_chunk(ls, i << CHUNK_BITS));
+    }
+    hmap_destroy(&ls->by_where);
+    ovs_mutex_destroy(&ls->mutex);
+    free(ls);
+}
+
+size_t
+space_locators_count(const struct space_locators *ls)
+{
+    return hmap_count(&ls->by_where) - 1;
+}
+
+size_t
+space_locators_bytes(const struct space_locators *ls)
+{
+    ovs_mutex_lock(&ls->mutex);
+    size_t headers = ls->n_headers * sizeof(struct prepared);
+    ovs_mutex_unlock(&ls->mutex);
+
+    return (sizeof *ls + ls->n_chunks * sizeof(struct chunk) + headers
+            + (hmap_count(&ls->by_where) + 1) * sizeof(struct hmap_node *));
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef DATAPATH_EXT_SPACE_LOCATORS_H
+#define DATAPATH_EXT_SPACE_LOCATORS_H 1
+
+/* Where entries of a space lead to: the few places that the many share.
+ *
+ * A locator is a PA with its encapsulation, and for each of this host's own
+ * PAs that packets were sent from, the header that is pushed on those packets.
+ * Whoever knows the neighbours and routes prepares headers, when the first
+ * packet needs one (HNV_REASON_NO_HEADER), and takes them away when neighbours
+ * or routes change; the packet that finds none goes the slow way.
+ *
+ * Locators have numbers, so that entries are small.  A number is used again
+ * once nothing leads there and a grace period has passed.
+ *
+ * Threads: readers take no lock.  The space table's writer makes locators.
+ * Headers may be set by any thread. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "model/space.h"
+
+struct outer_header;
+struct space_locators;
+
+/* This host. */
+#define SPACE_LOCATOR_LOCAL 0
+
+/* What 22 bits can say. */
+#define SPACE_LOCATOR_MAX 0x3fffff
+
+/* For readers; all but 'outer' is constant as long as a reader can hold it. */
+struct space_locator {
+    struct in6_addr pa;         /* As in struct space_where. */
+    uint8_t encap;              /* enum space_encap */
+};
+
+const struct space_locator *space_locators_get(const struct space_locators *,
+                                               uint32_t locator);
+
+/* The header for packets from 'local_pa', as hnv_encap.local_pa counts them;
+ * NULL if there is none. */
+const struct outer_header *
+space_locators_get_header(const struct space_locators *, uint32_t locator,
+                          uint16_t local_pa);
+
+/* Asks for the memory that space_locators_get() leads to; and, when that has
+ * come, for that of the first header.  For batches. */
+void space_locators_prefetch(const struct space_locators *, uint32_t locator);
+void space_locators_prefetch_header(const struct space_locators *,
+                                    uint32_t locator);
+
+/* Sets a copy of 'header', or takes the header away if that is NULL.  False if
+ * 'locator' no longer leads to 'where': then nothing is done. */
+bool space_locators_set_header(struct space_locators *, uint32_t locator,
+                               const struct space_where *where,
+                               uint16_t local_pa,
+                               const struct outer_header *header);
+
+/* Takes all headers away. */
+void space_locators_clear_headers(struct space_locators *);
+
+#endif /* datapath-ext/space-locators.h */

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "datapath-ext/space-table.h"
+#include <errno.h>
+#include <string.h>
+#include "datapath-ext/space-grace.h"
+#include "datapath-ext/space-locators.h"
+#include "datapath-ext/space-table-private.h"
+#include "openvswitch/util.h"
+#include "packets.h"
+#include "random.h"
+
+BUILD_ASSERT_DECL(ARRAY_SIZE(((struct space_table_stats *) 0)->n_entries)
+                  == N_SPACE_KINDS);
+
+struct space_table *
+space_table_create(void)
+{
+    struct space_table *st = xzalloc(sizeof *st);
+
+    st->grace = space_grace_create();
+    st->locators = space_locators_create(st->grace);
+    for (enum space_set_id id = 0; id < N_SPACE_SETS; id++) {
+        space_set_init(&st->sets[id], &space_layouts[id], random_uint64(),
+                       st->grace);
+    }
+    return st;
+}
+
+static void
+destroy(struct space_table *st)
+{
+    for (enum space_set_id id = 0; id < N_SPACE_SETS; id++) {
+        space_set_uninit(&st->sets[id]);
+    }
+    space_locators_destroy(st->locators);
+    space_grace_destroy(st->grace);
+    free(st);
+}
+
+void
+space_table_destroy(struct space_table *st)
+{
+    if (st) {
+        ovsrcu_postpone(destroy, st);
+    }
+}
+
+struct space_locators *
+space_table_locators(const struct space_table *st)
+{
+    return st->locators;
+}
+
+/* The writer. */
+
+static bool
+is_key_valid(const struct space_key *key)
+{
+    return (key->vsid <= SPACE_VSID_MAX && key->share < SPACE_N_SHARES
+            && key->kind != SPACE_BY_PA);
+}
+
+int
+space_table_put(struct space_table *st, const struct space_entry *e)
+{
+    struct space_slot slot, old;
+    uint32_t locator;
+
+    if (!is_key_valid(&e->key)) {
+        return EINVAL;
+    }
+
+    int error = space_locators_ref(st->locators, &e->where, &locator);
+    if (error) {
+        return error;
+    }
+
+    struct space_set *set = &st->sets[space_encode(&slot, e, locator)];
+    if (space_set_put(set, &slot, e->cookie, &old)) {
+        space_locators_unref(st->locators, space_decode_locator(&old));
+    } else {
+        st->n_entries[e->key.kind]++;
+    }
+    st->generation++;
+    return 0;
+}
+
+bool
+space_table_remove(struct space_table *st, const struct space_key *key)
+{
+    struct space_slot slot, old;
+
+    if (!is_key_valid(key)) {
+        return false;
+    }
+
+    struct space_set *set = &st->sets[space_encode_key(&slot, key)];
+    if (!space_set_remove(set, &slot, &old)) {
+        return false;
+    }
+    space_locators_unref(st->locators, space_decode_locator(&old));
+    st->n_entries[key->kind]--;
+    st->generation++;
+    return true;
+}
+
+int
+space_table_put_port(struct space_table *st, uint32_t vsid,
+                     struct eth_addr mac, uint32_t port)
+{
+    struct space_slot slot, old;
+
+    if (vsid > SPACE_VSID_MAX) {
+        return EINVAL;
+    }
+    space_code_mac(&slot, vsid, mac);
+    slot.last |= port;
+    space_set_put(&st->sets[SPACE_SET_PORT], &slot, 0, &old);
+    st->generation++;
+    return 0;
+}
+
+bool
+space_table_remove_port(struct space_table *st, uint32_t vsid,
+                        struct eth_addr mac)
+{
+    struct space_slot slot, old;
+
+    if (vsid > SPACE_VSID_MAX) {
+        return false;
+    }
+    space_code_mac(&slot, vsid, mac);
+    if (!space_set_remove(&st->sets[SPACE_SET_PORT], &slot, &old)) {
+        return false;
+    }
+    st->generation++;
+    return true;
+}
+
+/* Clearing goes by way of a dump, of which one piece at a time is removed. */
+
+struct piece {
+    struct space_slot *slots;
+    size_t n, allocated;
+};
+
+static void
+collect(const struct space_slot *slot, uint64_t cookie OVS_UNUSED, void *aux)
+{
+    struct piece *piece = aux;
+
+    if (piece->n >= piece->allocated) {
+        piece->slots = x2nrealloc(piece->slots, &piece->allocated,
+                                  sizeof *piece->slots);
+    }
+    piece->slots[piece->n++] = *slot;
+}
+
+static void
+clear_set(struct space_table *st, enum space_set_id id)
+{
+    struct piece piece = { NULL, 0, 0 };
+    uint32_t segment = 0;
+    uint64_t position = 0;
+
+    while (space_set_dump(&st->sets[id], &segment, &position, collect,
+                          &piece)) {
+        for (size_t i = 0; i < piece.n; i++) {
+            struct space_slot old;
+
+            space_set_remove(&st->sets[id], &piece.slots[i], &old);
+            if (id != SPACE_SET_PORT) {
+                space_locators_unref(st->locators,
+                                     space_decode_locator(&old));
+            }
+        }
+        piece.n = 0;
+    }
+    free(piece.slots);
+    st->generation++;
+}
+
+void
+space_table_clear(struct space_table *st)
+{
+    for (enum space_set_id id = 0; id < N_SPACE_SETS; id++) {
+        if (id != SPACE_SET_PORT) {
+            clear_set(st, id);
+        }
+    }
+    memset(st->n_entries, 0, sizeof st->n_entries);
+}
+
+void
+space_table_clear_ports(struct space_table *st)
+{
+    clear_set(st, SPACE_SET_PORT);
+}
+
+/* For people and dumps. */
+
+static struct space_entry
+decode(const struct space_table *st, enum space_set_id id,
+       const struct space_slot *slot, uint64_t cookie)
+{
+    const struct space_locator *locator = space_locators_get(
+        st->locators, space_decode_locator(slot));
+    struct space_entry e = space_decode(id, slot);
+
+    e.where.encap = locator->encap;
+    e.where.pa = locator->pa;
+    e.cookie = cookie;
+    return e;
+}
+
+bool
+space_table_get(const struct space_table *st, const struct space_key *key,
+                struct space_entry *ret_entry)
+{
+    struct space_slot wanted, slot;
+    uint64_t cookie;
+
+    if (!is_key_valid(key)) {
+        return false;
+    }
+
+    enum space_set_id id = space_encode_key(&wanted, key);
+    if (!space_set_get(&st->sets[id], &wanted, &slot, &cookie)) {
+        return false;
+    }
+    *ret_entry = decode(st, id, &slot, cookie);
+    return true;
+}
+
+struct dump {
+    const struct space_table *st;
+    enum space_set_id id;
+    void (*cb)(const struct space_entry *, void *aux);
+    void *aux;
+};
+
+static void
+dump_slot(const struct space_slot *slot, uint64_t cookie, void *aux)
+{
+    const struct dump *dump = aux;
+    const struct space_entry e = decode(dump->st, dump->id, slot, cookie);
+
+    dump->cb(&e, dump->aux);
+}
+
+bool
+space_table_dump(const struct space_table *st, struct space_cursor *cursor,
+                 void (*cb)(const struct space_entry *, void *aux),
+                 void *aux)
+{
+    for (; cursor->set < N_SPACE_SETS; cursor->set++) {
+        struct dump dump = { st, cursor->set, cb, aux };
+
+        if (cursor->set != SPACE_SET_PORT
+            && space_set_dump(&st->sets[cursor->set], &cursor->segment,
+                              &cursor->position, dump_slot, &dump)) {
+            return true;
+        }
+        cursor->segment = 0;
+        cursor->position = 0;
+    }
+    return false;
+}
+
+void
+space_table_get_stats(const struct space_table *st,
+                      struct space_table_stats *stats)
+{
+    memset(stats, 0, sizeof *stats);
+    stats->generation = st->generation;
+    memcpy(stats->n_entries, st->n_entries, sizeof stats->n_entries);
+    stats->n_ports = st->sets[SPACE_SET_PORT].n_entries;
+    stats->n_locators = space_locators_count(st->locators);
+    stats->bytes = sizeof *st + space_locators_bytes(st->locators);
+    for (enum space_set_id id = 0; id < N_SPACE_SETS; id++) {
+        stats->n_copies += st->sets[id].n_copies;
+        stats->bytes += st->sets[id].bytes;
+    }
+}

@@ -1,0 +1,538 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The datapath extension in a switch: from OpenFlow's text to the wire."""
+
+import os
+import re
+import shutil
+
+import pytest
+from scapy.all import ARP, GRE, IP, UDP, Dot1Q, Ether, IPv6, Raw
+from scapy.layers.vxlan import VXLAN as VxlanHeader
+
+from hnv_switch import (DELETE, DELETE_PORT, FLUSH, NVGRE, OF13, PUT_PORT,
+                        VXLAN, OpenFlowError, Switch, by_ca, by_mac, entry)
+
+TREE = os.environ.get("HNV_OVS_TREE")
+pytestmark = pytest.mark.skipif(not TREE, reason="HNV_OVS_TREE is not set")
+
+VSID = 5001
+A, B, ROUTER = "00:15:5d:00:00:0a", "00:15:5d:00:00:0b", "00:15:5d:ff:ff:fe"
+CA_A, CA_B = "10.1.0.10", "10.1.0.11"
+PA, PA_2 = "192.0.2.7", "192.0.2.8"
+PA_MAC, PA_2_MAC = "02:00:00:00:00:07", "02:00:00:00:00:08"
+PORTS = "vxlan=10,nvgre=11"
+
+
+@pytest.fixture(name="switch")
+def fixture_switch(tmp_path):
+    switch = Switch(TREE, tmp_path)
+    try:
+        switch.vsctl(
+            "add-br", "br-int", "--", "set", "bridge", "br-int",
+            "datapath_type=dummy", "fail_mode=secure", "--",
+            "add-br", "br-phy", "--", "set", "bridge", "br-phy",
+            "datapath_type=dummy", "--",
+            *port(switch, "br-int", "p1", 1), *port(switch, "br-int", "p2", 2),
+            *port(switch, "br-phy", "up", 1),
+            *tunnel("vx", "vxlan", 10), *tunnel("nv", "gre", 11))
+        switch.wait_for(lambda: os.path.exists(switch.path("br-int.mgmt")))
+        switch.appctl("netdev-dummy/ip4addr", "br-phy", "192.0.2.1/24")
+        switch.appctl("ovs/route/add", "192.0.2.0/24", "br-phy")
+        for pa, mac in (PA, PA_MAC), (PA_2, PA_2_MAC):
+            switch.appctl("tnl/arp/set", "br-phy", pa, mac)
+        yield switch
+    finally:
+        switch.stop()
+
+
+@pytest.fixture(name="session")
+def fixture_session(switch):
+    session = switch.session("br-int")
+    yield session
+    session.close()
+
+
+def port(switch, bridge, name, number):
+    return ["add-port", bridge, name, "--", "set", "interface", name,
+            "type=dummy", "ofport_request=%d" % number,
+            "options:tx_pcap=" + switch.path(name + "-tx.pcap"), "--"]
+
+
+def tunnel(name, kind, number):
+    return ["add-port", "br-int", name, "--", "set", "interface", name,
+            "type=" + kind, "ofport_request=%d" % number,
+            "options:remote_ip=flow", "options:key=flow",
+            "options:local_ip=flow", "--"]
+
+
+def add_flow(switch, flow):
+    switch.ofctl("add-flow", switch.mgmt("br-int"), flow)
+
+
+def ip_packet(dst_mac=B, dst=CA_B, sport=1000, ttl=64):
+    return (Ether(src=A, dst=dst_mac) / IP(src=CA_A, dst=dst, ttl=ttl)
+            / UDP(sport=sport, dport=2000) / Raw(b"x" * 20))
+
+
+def outer_packets(switch, n=1):
+    """The first 'n' packets with an inner one that went out of the uplink."""
+    def look():
+        found = [p for p in switch.sent("up")
+                 if VxlanHeader in p or GRE in p]
+        return found if len(found) >= n else None
+    return switch.wait_for(look, "%d packets on the uplink" % n)
+
+
+def vsid_of(packet):
+    if VxlanHeader in packet:
+        return packet[VxlanHeader].vni
+    assert packet[GRE].proto == 0x6558 and packet[GRE].key_present
+    return packet[GRE].key >> 8
+
+
+def inner_of(packet):
+    inner = packet[VxlanHeader if VxlanHeader in packet else GRE].payload
+    return Ether(bytes(inner))
+
+
+@pytest.mark.parametrize("encap", [VXLAN, NVGRE])
+def test_switch_encapsulates(switch, session, encap):
+    session.put(by_mac(VSID, B, PA, encap))
+    add_flow(switch, "in_port=1 actions=hnv(switch,vsid=5001,%s)" % PORTS)
+    packet = ip_packet()
+    switch.send("p1", packet)
+    outer, = outer_packets(switch)
+    assert (outer.dst, outer[IP].dst, outer[IP].src) == (PA_MAC, PA,
+                                                         "192.0.2.1")
+    assert vsid_of(outer) == VSID
+    assert bytes(inner_of(outer)) == bytes(packet)
+
+
+@pytest.mark.parametrize("encap", [VXLAN, NVGRE])
+def test_route_rewrites_and_encapsulates(switch, session, encap):
+    session.put(by_ca(VSID, CA_B, B, PA, encap))
+    add_flow(switch, "in_port=1 actions=set_field:5001->reg3,"
+             "hnv(route,vsid=reg3,mac=%s,%s)" % (ROUTER, PORTS))
+    switch.send("p1", ip_packet(dst_mac=ROUTER))
+    outer, = outer_packets(switch)
+    inner = inner_of(outer)
+    assert (inner.src, inner.dst, inner[IP].ttl) == (ROUTER, B, 63)
+    assert vsid_of(outer) == VSID
+
+
+def test_source_address_is_the_flows(switch, session):
+    """The tunnel's port gets it, and does with it what it always does."""
+    session.put(by_mac(VSID, B, PA))
+    add_flow(switch, "in_port=1 actions=set_field:192.0.2.2->tun_src,"
+             "hnv(switch,vsid=5001,%s)" % PORTS)
+    switch.send("p1", ip_packet())
+    flows = switch.wait_for(lambda: switch.appctl("dpctl/dump-flows"))
+    assert "src=192.0.2.2)" in flows
+    assert re.search(r"tunnel\(tun_id=0x1389,src=192.0.2.2,dst=%s"
+                     % re.escape(PA), flows), flows
+
+
+def test_arp_is_answered(switch, session):
+    session.put(by_ca(VSID, CA_B, B, PA))
+    add_flow(switch, "in_port=1,arp actions=hnv(arp,vsid=5001,table=3)")
+    add_flow(switch, "table=3 actions=output:2")
+    for asked in CA_B, "10.1.0.99":
+        switch.send("p1", Ether(src=A, dst="ff:ff:ff:ff:ff:ff")
+                    / ARP(hwsrc=A, psrc=CA_A, pdst=asked))
+    answer, = switch.wait_for(lambda: switch.sent("p1"), "an answer")
+    assert (answer[ARP].op, answer[ARP].hwsrc, answer[ARP].psrc,
+            answer[ARP].hwdst, answer.dst) == (2, B, CA_B, A, A)
+    left, = switch.wait_for(lambda: switch.sent("p2"), "the other question")
+    assert (left[ARP].op, left[ARP].pdst) == (1, "10.1.0.99")
+
+
+def test_the_rest_goes_to_its_table(switch, session):
+    """Unknown as it was; local in the other table."""
+    session.put(by_mac(VSID, B))
+    add_flow(switch, "in_port=1 actions=set_field:7->reg5,"
+             "hnv(switch,vsid=5001,table=3,local=4,%s)" % PORTS)
+    add_flow(switch, "table=3,reg5=7 actions=output:2")
+    add_flow(switch, "table=4,reg5=7,ip actions=set_field:8->ip_dscp,output:2")
+    switch.send("p1", ip_packet())
+    local, = switch.wait_for(lambda: switch.sent("p2"), "the local packet")
+    assert local[IP].tos == 32
+    unknown = ip_packet(dst_mac="00:15:5d:00:00:77")
+    switch.send("p1", unknown)
+    switch.wait_for(lambda: bytes(unknown) in map(bytes, switch.sent("p2")))
+
+
+def test_an_encapsulation_without_a_port_is_left(switch, session):
+    session.put(by_mac(VSID, B, PA, NVGRE))
+    add_flow(switch, "in_port=1 "
+             "actions=hnv(switch,vsid=5001,table=3,vxlan=10)")
+    add_flow(switch, "table=3 actions=output:2")
+    switch.send("p1", ip_packet())
+    switch.wait_for(lambda: switch.sent("p2"), "the packet that is left")
+
+
+@pytest.mark.parametrize("how, mac", [
+    ("route,mac=" + ROUTER, ROUTER), ("switch", B)])
+def test_what_is_too_long_is_left(switch, session, how, mac):
+    """As it was, routed or not."""
+    session.put(by_mac(VSID, B, PA), by_ca(VSID, CA_B, B, PA))
+    add_flow(switch, "in_port=1 actions=hnv(%s,vsid=5001,table=3,mtu=48,%s)"
+             % (how, PORTS))
+    add_flow(switch, "table=3 actions=output:2")
+    switch.send("p1", ip_packet(dst_mac=mac))
+    outer_packets(switch)
+    longer = ip_packet(dst_mac=mac) / Raw(b"y")
+    switch.send("p1", longer)
+    left, = switch.wait_for(lambda: switch.sent("p2"), "the packet left")
+    assert bytes(left) == bytes(longer)
+    assert "too-long=1" in switch.appctl("hnv/space-show")
+
+
+def test_route_without_a_way_is_left_as_it_was(switch, session):
+    session.put(by_ca(VSID, CA_B, B))
+    add_flow(switch, "in_port=1 actions=hnv(route,vsid=5001,mac=%s,table=3,%s)"
+             % (ROUTER, PORTS))
+    add_flow(switch, "table=3 actions=output:2")
+    packet = ip_packet(dst_mac=ROUTER)
+    switch.send("p1", packet)
+    left, = switch.wait_for(lambda: switch.sent("p2"), "the packet left")
+    assert bytes(left) == bytes(packet)
+
+
+def test_one_megaflow_for_all_destinations(switch, session):
+    macs = ["00:15:5d:01:00:%02x" % i for i in range(50)]
+    session.put(*[by_mac(VSID, mac, PA) for mac in macs])
+    add_flow(switch, "in_port=1 actions=hnv(switch,vsid=5001,%s)" % PORTS)
+    for mac in macs:
+        switch.send("p1", ip_packet(dst_mac=mac))
+    assert {inner_of(p).dst for p in outer_packets(switch, 50)} == set(macs)
+    flows = [line for line in switch.appctl("dpctl/dump-flows").splitlines()
+             if "hnv(" in line or "recirc_id(0x" in line]
+    first = [line for line in flows if "hnv(switch,vsid=5001" in line]
+    assert len(first) == 1 and "packets:49" in first[0], flows
+    # And one for the one other host.
+    assert len([line for line in flows if "tnl_push" in line]) == 1, flows
+
+
+def test_a_move_is_one_entry(switch, session):
+    session.put(by_mac(VSID, B, PA))
+    add_flow(switch, "in_port=1 actions=hnv(switch,vsid=5001,%s)" % PORTS)
+    switch.send("p1", ip_packet())
+    outer_packets(switch)
+    session.put(by_mac(VSID, B, PA_2))
+    switch.send("p1", ip_packet())
+    assert outer_packets(switch, 2)[1][IP].dst == PA_2
+
+
+def recirculations(switch):
+    stats = switch.appctl("dpif-netdev/pmd-stats-show")
+    return sum(int(n) for n in re.findall(r"recirculations: (\d+)", stats))
+
+
+@pytest.mark.parametrize("encap", [VXLAN, NVGRE])
+def test_the_short_way_into_a_tunnel(switch, session, encap):
+    """Once its header is known, a packet is not recirculated, and all else is
+    as it was on the long way."""
+    session.put(by_mac(VSID, B, PA, encap))
+    add_flow(switch, "in_port=1 actions=hnv(switch,vsid=5001,%s)" % PORTS)
+    packets = [ip_packet(sport=1000 + i) for i in range(20)]
+    for i, packet in enumerate(packets):
+        switch.send("p1", packet)
+        outer_packets(switch, i + 1)
+    assert recirculations(switch) <= 3
+    outer = outer_packets(switch, 20)
+    assert [bytes(inner_of(p)) for p in outer] == [bytes(p) for p in packets]
+    for p in outer:
+        assert vsid_of(p) == VSID
+        assert IP(bytes(p[IP])[:20]).src == "192.0.2.1"
+        assert (p.dst, p[IP].dst, p[IP].ttl, p[IP].flags) == (PA_MAC, PA, 64,
+                                                              "DF")
+        fresh = p.copy()
+        del fresh[IP].chksum, fresh[IP].len
+        assert bytes(fresh) == bytes(p)
+    if encap == VXLAN:
+        assert len({p[UDP].sport for p in outer}) > 5
+    else:
+        assert len({p[GRE].key & 0xff for p in outer}) > 5
+    # Statistics count them all.
+    flows = [line for line in switch.appctl("dpctl/dump-flows").splitlines()
+             if "tnl_push" in line]
+    assert len(flows) == 1 and "packets:19," in flows[0], flows
+
+
+@pytest.mark.parametrize("encap", [VXLAN, NVGRE])
+def test_ipv6_provider_addresses(switch, session, encap):
+    """On the long way and on the short one."""
+    pa6 = "2001:db8::7"
+    switch.appctl("netdev-dummy/ip6addr", "br-phy", "2001:db8::1/64")
+    switch.appctl("ovs/route/add", "2001:db8::/64", "br-phy")
+    switch.appctl("tnl/arp/set", "br-phy", pa6, PA_MAC)
+    session.put(by_mac(VSID, B, pa6, encap))
+    add_flow(switch, "in_port=1 actions=hnv(switch,vsid=5001,%s)" % PORTS)
+    packet = ip_packet()
+    for i in range(5):
+        switch.send("p1", packet)
+        outer_packets(switch, i + 1)
+    assert recirculations(switch) <= 3
+    for p in outer_packets(switch, 5):
+        assert (p.dst, p[IPv6].src, p[IPv6].dst) == (PA_MAC, "2001:db8::1",
+                                                     pa6)
+        assert vsid_of(p) == VSID
+        assert bytes(inner_of(p)) == bytes(packet)
+
+
+@pytest.mark.parametrize("tos", [0, 1, 2, 3])
+def test_ecn_on_both_ways(switch, session, tos):
+    session.put(by_mac(VSID, B, PA))
+    add_flow(switch, "in_port=1 actions=hnv(switch,vsid=5001,%s)" % PORTS)
+    packet = ip_packet()
+    packet[IP].tos = tos
+    for i in range(4):
+        switch.send("p1", packet)
+        outer_packets(switch, i + 1)
+    assert len({p[IP].tos for p in outer_packets(switch, 4)}) == 1
+
+
+def test_a_neighbour_with_a_new_mac(switch, session):
+    """What is remembered of a tunnel's header follows what Open vSwitch
+    knows."""
+    session.put(by_mac(VSID, B, PA))
+    add_flow(switch, "in_port=1 actions=hnv(switch,vsid=5001,%s)" % PORTS)
+    for i in range(4):
+        switch.send("p1", ip_packet())
+        outer_packets(switch, i + 1)
+    switch.appctl("tnl/arp/set", "br-phy", PA, "02:00:00:00:00:77")
+
+    def new_mac_is_used():
+        n = len(outer_packets(switch))
+        switch.send("p1", ip_packet())
+        return outer_packets(switch, n + 1)[-1].dst == "02:00:00:00:00:77"
+    switch.wait_for(new_mac_is_used, "a packet to the new MAC")
+
+
+def test_underlay_with_a_vlan_takes_the_long_way(switch, session):
+    switch.ofctl("add-flow", switch.mgmt("br-phy"),
+                 "priority=9,in_port=LOCAL,ip actions="
+                 "push_vlan:0x8100,set_field:4103->vlan_vid,output:1")
+    session.put(by_mac(VSID, B, PA))
+    add_flow(switch, "in_port=1 actions=hnv(switch,vsid=5001,%s)" % PORTS)
+    for i in range(4):
+        switch.send("p1", ip_packet())
+        outer_packets(switch, i + 1)
+    for p in outer_packets(switch, 4):
+        assert p[Dot1Q].vlan == 7 and vsid_of(p) == VSID
+
+
+def test_following_actions_see_the_packet_as_it_was(switch, session):
+    session.put(by_ca(VSID, CA_B, B, PA))
+    add_flow(switch, "in_port=1 actions=hnv(route,vsid=5001,mac=%s,%s),"
+             "output:2" % (ROUTER, PORTS))
+    packet = ip_packet(dst_mac=ROUTER)
+    switch.send("p1", packet)
+    assert inner_of(outer_packets(switch)[0])[IP].ttl == 63
+    copy, = switch.wait_for(lambda: switch.sent("p2"), "the copy")
+    assert bytes(copy) == bytes(packet)
+
+
+def from_tunnel(src, pa=PA, vsid=VSID, mac=B):
+    return (Ether(src=PA_MAC, dst="ff:ff:ff:ff:ff:ff")
+            / IP(src=pa, dst="192.0.2.1") / UDP(sport=5, dport=4789)
+            / VxlanHeader(vni=vsid, flags=8) / Ether(src=mac, dst=A)
+            / IP(src=src, dst=CA_A) / UDP(sport=1, dport=2))
+
+
+def test_admit(switch, session):
+    """Known hosts may send; nobody may as a guest that runs here."""
+    session.put(entry("peer", 77, PA), entry("peer", 0, PA),
+                by_ca(VSID, CA_A, A))
+    session.space_mod(PUT_PORT, entry("mac", VSID, mac=A, cookie=2))
+    session.barrier()
+    add_flow(switch, "in_port=10,tun_id=5001 "
+             "actions=hnv(admit,vsid=5001,domain=77,source=5001,table=4)")
+    add_flow(switch, "table=4 actions=output:2")
+    # The tunnel's end is br-phy, whose MAC it takes.
+    mac = switch.vsctl("get", "interface", "br-phy", "mac_in_use").strip('"\n')
+
+    def receive(packet):
+        packet.dst = mac
+        switch.send("up", packet)
+    for packet in (from_tunnel(CA_B, PA_2), from_tunnel(CA_A),
+                   from_tunnel(CA_B, mac=A)):
+        receive(packet)
+    receive(from_tunnel(CA_B))
+    good, = switch.wait_for(lambda: switch.sent("p2"), "the good packet")
+    assert (good.src, good[IP].src) == (B, CA_B)
+    switch.wait_for(lambda: "admit: done=1 unknown-peer=1 claims-local=2"
+                    in switch.appctl("hnv/space-show"), "three counted")
+    assert "port=1" in switch.appctl("hnv/space-show")
+    session.space_mod(DELETE_PORT, entry("mac", VSID, mac=A))
+    session.barrier()
+    receive(from_tunnel(CA_B, mac=A))
+    switch.wait_for(lambda: len(switch.sent("p2")) == 2,
+                    "what nobody here says")
+
+
+# The session.
+
+def test_entries_are_read_back(session):
+    wanted = [by_ca(VSID, CA_B, B, PA), by_mac(VSID, B, PA),
+              by_ca(VSID, "fd00::b", B, "2001:db8::7", NVGRE),
+              by_mac(6, A), entry("peer", 77, PA),
+              entry("share", VSID, CA_B, B, PA, VXLAN, share=5),
+              entry("owner", VSID, CA_B), by_ca(6, CA_A, A)]
+    session.put(*wanted)
+    assert sorted(session.dump()[0]) == sorted(wanted)
+    assert sorted(session.dump(vsid=6)[0]) == sorted([by_mac(6, A),
+                                                      by_ca(6, CA_A, A)])
+    assert session.dump(kind=3)[0] == [entry("peer", 77, PA)]
+
+    session.space_mod(DELETE, wanted[0], by_mac(99, A))
+    session.barrier()
+    assert sorted(session.dump()[0]) == sorted(wanted[1:])
+    session.space_mod(FLUSH)
+    session.barrier()
+    assert session.dump()[0] == []
+
+
+def test_a_long_dump_comes_in_pieces(session):
+    wanted = [by_ca(VSID, "10.%d.%d.%d" % (i >> 16, i >> 8 & 255, i & 255),
+                    "02:00:00:%02x:%02x:%02x" % (i >> 16, i >> 8 & 255,
+                                                 i & 255), PA)
+              for i in range(20000)]
+    for i in range(0, len(wanted), 1000):
+        session.space_mod(0, *wanted[i:i + 1000])
+    session.barrier()
+    entries, generations = session.dump()
+    assert sorted(entries) == sorted(wanted)
+    assert len(generations) > 10 and len(set(generations)) == 1
+    assert session.counters()[1]["ca"] == 20000
+    session.put(by_mac(VSID, B, PA))
+    assert session.dump(kind=1)[1][0] != generations[0]
+
+
+@pytest.mark.parametrize("bad", [
+    entry("ca", 1 << 24, CA_B, B, PA, VXLAN),
+    entry("ca", VSID, CA_B, B, None, VXLAN),
+    entry("ca", VSID, CA_B, B, PA, 4),
+    entry("ca", VSID, CA_B, B, PA, VXLAN, share=1),
+    entry("share", VSID, CA_B, B, PA, VXLAN, share=128),
+    entry("ca", VSID, CA_B, B, PA, VXLAN, learned=2),
+    b"\x06" + by_mac(VSID, B)[1:],
+    entry("pa", VSID, CA_B, B, PA, VXLAN),
+    by_mac(VSID, B)[:-1]])
+def test_a_bad_entry_undoes_its_message(session, bad):
+    session.space_mod(0, by_mac(VSID, A, PA), bad)
+    with pytest.raises(OpenFlowError):
+        session.barrier()
+    assert session.dump()[0] == []
+
+
+def test_counters(switch, session):
+    session.put(by_mac(VSID, B, PA))
+    add_flow(switch, "in_port=1 actions=hnv(switch,vsid=5001,%s)" % PORTS)
+    switch.send("p1", ip_packet())
+    switch.send("p1", ip_packet(dst_mac="00:15:5d:00:00:77"))
+    outer_packets(switch)
+    switch.wait_for(lambda: sum(session.counters()[2][2]) == 2, "2 packets")
+    version, _, counts = session.counters()
+    assert version == 1 and counts[2][0] == 1
+    show = switch.appctl("hnv/space-show")
+    assert "switch: done=1 unknown-mac=1" in show, show
+
+
+def test_a_session_that_dies_leaves_whole_messages(switch):
+    """What was sent whole counts, what was not does not."""
+    session = switch.session("br-int")
+    session.space_mod(0, by_mac(VSID, A, PA), by_mac(VSID, B, PA))
+    session.barrier()
+    message = b"".join(by_mac(VSID, "02:00:00:00:00:%02x" % i, PA)
+                       for i in range(100))
+    session.socket.sendall(bytes([OF13, 4]) + (24 + len(message))
+                           .to_bytes(2, "big") + bytes(4) + message[:1000])
+    session.close()
+    session = switch.session("br-int")
+    assert len(session.dump()[0]) == 2
+    session.close()
+
+
+def test_a_stock_switch_refuses_it_all(tmp_path):
+    """Which is how the agent knows."""
+    stock = shutil.which("ovs-vswitchd")
+    if not stock:
+        pytest.skip("no stock ovs-vswitchd")
+    switch = Switch(TREE, tmp_path, stock)
+    try:
+        switch.vsctl("add-br", "br-int", "--", "set", "bridge", "br-int",
+                     "datapath_type=dummy")
+        switch.wait_for(lambda: os.path.exists(switch.path("br-int.mgmt")))
+        session = switch.session("br-int")
+        with pytest.raises(OpenFlowError):
+            session.counters()
+        with pytest.raises(OpenFlowError):
+            session.put(by_mac(VSID, B, PA))
+        with pytest.raises(RuntimeError, match="OFPBAC_BAD_VENDOR_TYPE|"
+                           "OFPBAC_BAD_EXP_TYPE"):
+            add_flow(switch, "actions=hnv(switch,vsid=5001)")
+        session.close()
+    finally:
+        switch.stop()
+
+
+# What people see.
+
+def test_space_lookup_and_show(switch, session):
+    session.put(by_ca(VSID, CA_B, B, PA), by_mac(VSID, A))
+    known = switch.appctl("hnv/space-lookup", "vsid=5001,ca=" + CA_B)
+    assert "mac=%s,pa=%s,vxlan" % (B, PA) in known
+    assert "local" in switch.appctl("hnv/space-lookup", "vsid=5001,mac=" + A)
+    assert "is not known" in switch.appctl("hnv/space-lookup",
+                                           "vsid=5002,ca=" + CA_B)
+    with pytest.raises(RuntimeError):
+        switch.appctl("hnv/space-lookup", "vsid=x")
+    show = switch.appctl("hnv/space-show")
+    assert "ca=1 mac=1" in show and "ca=" + CA_B in show
+
+
+ACTIONS = [
+    "hnv(admit,vsid=reg0,domain=77,source=5002,table=4,forwarded)",
+    "hnv(arp,vsid=5001,table=7,learning,router)",
+    "hnv(arp,vsid=reg0,mac=00:15:5d:ff:ff:fe)",
+    "hnv(route,vsid=reg3,mac=00:15:5d:ff:ff:fe,next_hop=10.1.0.1,table=3,"
+    "local=4,vxlan=10,nvgre=11,mtu=1450)",
+    "hnv(route,vsid=1,mac=00:15:5d:ff:ff:fe,next_hop=fd00::1,vxlan=10)",
+    "hnv(switch,vsid=16777215,table=0,local=254)"]
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_action_round_trip(switch, action):
+    add_flow(switch, "table=9,actions=%s,output:2" % action)
+    flows = switch.ofctl("dump-flows", switch.mgmt("br-int"), "table=9")
+    assert "actions=%s,output:2" % action in flows
+
+
+@pytest.mark.parametrize("action", [
+    "hnv", "hnv()", "hnv(fly,vsid=1)", "hnv(arp)", "hnv(arp,vsid=16777216)",
+    "hnv(arp,vsid=reg16)", "hnv(arp,vsid=1,vxlan=10)", "hnv(route,vsid=1)",
+    "hnv(switch,vsid=1,mac=00:15:5d:ff:ff:fe)", "hnv(switch,vsid=1,router)",
+    "hnv(switch,vsid=1,next_hop=10.0.0.1)", "hnv(switch,vsid=1,table=255)",
+    "hnv(arp,vsid=1,next_hop=10.0.0.1)", "hnv(switch,vsid=1,learning=3)",
+    "hnv(output,vsid=1,vxlan=10)", "hnv(switch,vsid=1,mtu=65536)",
+    "hnv(arp,vsid=1,mtu=1450)", "hnv(admit,vsid=1,vxlan=10)",
+    "hnv(switch,vsid=1,domain=5)", "hnv(admit,vsid=1,router)"])
+def test_senseless_action_is_refused(switch, action):
+    with pytest.raises(RuntimeError, match="hnv"):
+        add_flow(switch, "table=9,actions=" + action)
+
+
+def test_trace_explains(switch, session):
+    session.put(by_ca(VSID, CA_B, B, PA))
+    add_flow(switch, "in_port=1 actions=hnv(route,vsid=5001,mac=%s,table=3,%s)"
+             % (ROUTER, PORTS))
+    add_flow(switch, "table=3 actions=drop")
+    flow = ("in_port=1,udp,dl_dst=%s,nw_ttl=64,nw_src=%s,nw_dst=" %
+            (ROUTER, CA_A))
+    trace = switch.appctl("ofproto/trace", "br-int", flow + CA_B)
+    assert "ca=%s mac=%s,pa=%s,vxlan" % (CA_B, B, PA) in trace, trace
+    assert re.search(r"tnl_push\(.*dst=%s" % re.escape(PA), trace), trace
+    trace = switch.appctl("ofproto/trace", "br-int", flow + "10.1.0.99")
+    assert "ca=10.1.0.99 is not known" in trace and "table 3" in trace, trace

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "datapath-ext/actions.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "datapath-ext/outer.h"
+#include "datapath-ext/space-locators.h"
+#include "dp-packet.h"
+#include "flow.h"
+#include "openvswitch/dynamic-string.h"
+#include "ovs-rcu.h"
+#include "packets.h"
+#include "util.h"
+#include "util/addr.h"
+
+/* The actions, for tests in other languages: reads commands, one a line, and
+ * prints what becomes of the packets in them.  "-" is an address of zeros; an
+ * ENCAP is a number of enum space_encap.
+ *
+ *     put ca VSID CA MAC ENCAP PA LEARNED
+ *     put share VSID CA SHARE MAC ENCAP PA
+ *     put mac VSID MAC ENCAP PA
+ *     put peer DOMAIN PA
+ *     port VSID MAC PORT
+ *     header VSID MAC LOCAL-PA SRC DST ETH-SRC ETH-DST VID TOS TTL DF CSUM
+ *            MTU PORT         (for where MAC is; VID -1: untagged)
+ *     hash HASH               (of all packets from here on; 0: none)
+ *     admit VSID DOMAIN VSID FLAGS PA PACKET...
+ *     arp VSID MAC ASKER FLAGS PACKET...
+ *     route VSID ROUTER NEXT-HOP PACKET...
+ *     switch VSID PACKET...
+ *     encap VSID LOCAL-PA LOCAL-PA FLAGS    (what the two before it left)
+ *
+ * Packets are hexadecimal.  Each action prints a line per packet: verdict,
+ * reason, port, packet. */
+
+struct batch {
+    struct dp_packet *packets[SPACE_BATCH_MAX];
+    struct hnv_result results[SPACE_BATCH_MAX];
+    struct space_answer answers[SPACE_BATCH_MAX];
+    size_t n;
+};
+
+static struct space_table *table;
+static struct batch batch;
+static uint32_t rss_hash;
+
+/* Words of a command. */
+
+static char *rest;
+
+static const char *
+next_word(void)
+{
+    char *word = strtok_r(NULL, " \n", &rest);
+
+    if (!word) {
+        ovs_fatal(0, "a word is missing");
+    }
+    return word;
+}
+
+static int64_t
+next_number(void)
+{
+    return strtoll(next_word(), NULL, 0);
+}
+
+static struct eth_addr
+next_mac(void)
+{
+    const char *word = next_word();
+    struct eth_addr mac = eth_addr_zero;
+
+    if (strcmp(word, "-") && !addr_mac_parse(word, &mac)) {
+        ovs_fatal(0, "%s: not a MAC", word);
+    }
+    return mac;
+}
+
+static struct in6_addr
+next_ip(void)
+{
+    const char *word = next_word();
+    struct in6_addr addr = in6addr_any;
+
+    if (strcmp(word, "-") && !addr_parse(word, &addr)) {
+        ovs_fatal(0, "%s: not an IP address", word);
+    }
+    return addr;
+}
+
+static struct space_where
+next_where(void)
+{
+    struct space_where where;
+
+    where.encap = next_number();
+    where.pa = next_ip();
+    return where;
+}
+
+/* Packets. */
+
+static void
+add_packet(const char *hex)
+{
+    struct dp_packet *packet = dp_packet_new_with_headroom(0, 128);
+    struct flow flow;
+
+    dp_packet_put_hex(packet, hex, NULL);
+    pkt_metadata_init(&packet->md, u32_to_odp(1));
+    flow_extract(packet, &flow);
+    if (rss_hash) {
+        dp_packet_set_rss_hash(packet, rss_hash);
+    }
+    batch.packets[batch.n++] = packet;
+}
+
+static void
+clear_batch(void)
+{
+    for (size_t i = 0; i < batch.n; i++) {
+        dp_packet_delete(batch.packets[i]);
+    }
+    batch.n = 0;
+}
+
+static void
+next_packets(void)
+{
+    char *word;
+
+    clear_batch();
+    while ((word = strtok_r(NULL, " \n", &rest))) {
+        ovs_assert(batch.n < SPACE_BATCH_MAX);
+        add_packet(word);
+    }
+}
+
+static void
+print_batch(void)
+{
+    static const char *const verdicts[] = {
+        [HNV_DONE] = "done", [HNV_MISS] = "miss", [HNV_SLOW] = "slow",
+        [HNV_DROP] = "drop",
+    };
+
+    for (size_t i = 0; i < batch.n; i++) {
+        const struct hnv_result *result = &batch.results[i];
+        const uint8_t *data = dp_packet_data(batch.packets[i]);
+
+        printf("%s %s %"PRIu32" ", verdicts[result->verdict],
+               hnv_reason_to_string(result->reason), result->port);
+        for (size_t j = 0; j < dp_packet_size(batch.packets[i]); j++) {
+            printf("%02x", data[j]);
+        }
+        putchar('\n');
+    }
+    fflush(stdout);
+}
+
+/* Commands. */
+
+static void
+do_put(void)
+{
+    const char *kind = next_word();
+    uint32_t vsid = next_number();
+    struct space_entry e;
+
+    memset(&e, 0, sizeof e);
+    if (!strcmp(kind, "mac")) {
+        e.mac = next_mac();
+        space_key_init_mac(&e.key, vsid, e.mac);
+        e.where = next_where();
+    } else if (!strcmp(kind, "peer")) {
+        const struct in6_addr pa = next_ip();
+
+        space_key_init_peer(&e.key, vsid, &pa);
+    } else {
+        const struct in6_addr ca = next_ip();
+
+        if (!strcmp(kind, "ca")) {
+            space_key_init_ca(&e.key, vsid, &ca);
+        } else {
+            space_key_init_share(&e.key, vsid, &ca, next_number());
+        }
+        e.mac = next_mac();
+        e.where = next_where();
+        e.learned = e.key.kind == SPACE_BY_CA && next_number();
+    }
+    ovs_assert(!space_table_put(table, &e));
+}
+
+static void
+do_port(void)
+{
+    uint32_t vsid = next_number();
+    struct eth_addr mac = next_mac();
+
+    ovs_assert(!space_table_put_port(table, vsid, mac, next_number()));
+}
+
+static void
+do_header(void)
+{
+    struct space_locators *ls = space_table_locators(table);
+    struct outer_params params;
+    struct outer_header header;
+    struct space_answer a;
+    struct space_query q;
+
+    uint32_t vsid = next_number();
+    space_query_mac(&q, vsid, next_mac());
+    ovs_assert(space_table_find(table, &q, 1, &a));
+
+    const struct space_locator *l = space_locators_get(ls, a.locator);
+    const struct space_where where = { .encap = l->encap, .pa = l->pa };
+    uint16_t local_pa = next_number();
+
+    memset(&params, 0, sizeof params);
+    params.encap = l->encap;
+    params.ip_src = next_ip();
+    params.ip_dst = next_ip();
+    params.eth_src = next_mac();
+    params.eth_dst = next_mac();
+
+    int vid = next_number();
+    params.tagged = vid >= 0;
+    params.vid = params.tagged ? vid : 0;
+    params.tos = next_number();
+    params.ttl = next_number();
+    params.dont_fragment = next_number();
+    params.udp_csum = next_number();
+    params.mtu = next_number();
+    params.out_port = next_number();
+    params.udp_dst = htons(4789);
+    ovs_assert(outer_header_init(&header, &params));
+    ovs_assert(space_locators_set_header(ls, a.locator, &where, local_pa,
+                                         &header));
+}
+
+static void
+do_hash(void)
+{
+    rss_hash = next_number();
+}
+
+static void
+do_admit(void)
+{
+    struct hnv_admit action;
+
+    action.vsid = next_number();
+    action.domain = next_number();
+    action.source_vsid = next_number();
+    action.flags = next_number();
+
+    const struct in6_addr pa = next_ip();
+    next_packets();
+    for (size_t i = 0; i < batch.n; i++) {
+        struct flow_tnl *tunnel = &batch.packets[i]->md.tunnel;
+
+        memset(tunnel, 0, sizeof *tunnel);
+        if (addr_is_ipv4(&pa)) {
+            tunnel->ip_src = addr_to_ipv4(&pa);
+            tunnel->ip_dst = htonl(1);
+        } else {
+            tunnel->ipv6_src = pa;
+        }
+    }
+    hnv_admit_execute(table, &action, batch.packets, batch.n, batch.results);
+    print_batch();
+}
+
+static void
+do_arp(void)
+{
+    struct hnv_arp action;
+
+    action.vsid = next_number();
+    action.mac = next_mac();
+    action.asker = next_mac();
+    action.flags = next_number();
+    next_packets();
+    hnv_arp_execute(table, &action, batch.packets, batch.n, batch.results);
+    print_batch();
+}
+
+static void
+do_route(void)
+{
+    struct hnv_route action;
+
+    action.vsid = next_number();
+    action.router = next_mac();
+    action.next_hop = next_ip();
+    next_packets();
+    hnv_route_execute(table, &action, batch.packets, batch.n, batch.results,
+                      batch.answers);
+    print_batch();
+}
+
+static void
+do_switch(void)
+{
+    struct hnv_switch action;
+
+    action.vsid = next_number();
+    next_packets();
+    hnv_switch_execute(table, &action, batch.packets, batch.n, batch.results,
+                       batch.answers);
+    print_batch();
+}
+
+static void
+do_encap(void)
+{
+    struct hnv_encap action;
+
+    action.vsid = next_number();
+    action.local_pa[0] = next_number();
+    action.local_pa[1] = next_number();
+    action.flags = next_number();
+    hnv_encap_execute(table, &action, batch.packets, batch.n, batch.results,
+                      batch.answers);
+    print_batch();
+}
+
+static void
+run(char *line)
+{
+    static const struct {
+        const char *name;
+        void (*function)(void);
+    } commands[] = {
+        { "put", do_put }, { "port", do_port }, { "header", do_header },
+        { "hash", do_hash }, { "admit", do_admit }, { "arp", do_arp },
+        { "route", do_route }, { "switch", do_switch },
+        { "encap", do_encap },
+    };
+    const char *name = strtok_r(line, " \n", &rest);
+
+    for (size_t i = 0; name && i < ARRAY_SIZE(commands); i++) {
+        if (!strcmp(name, commands[i].name)) {
+            commands[i].function();
+            return;
+        }
+    }
+    ovs_fatal(0, "%s: no such command", name ? name : "");
+}
+
+int
+main(int argc OVS_UNUSED, char *argv[])
+{
+    char *line = NULL;
+    size_t allocated = 0;
+
+    set_program_name(argv[0]);
+    table = space_table_create();
+    while (getline(&line, &allocated, stdin) > 0) {
+        run(line);
+        ovsrcu_quiesce();
+    }
+    free(line);
+    clear_batch();
+    space_table_destroy(table);
+    ovsrcu_quiesce();
+    return 0;
+}
