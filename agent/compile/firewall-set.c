@@ -42,7 +42,11 @@ struct element {
     char *text;                 /* Match: "" or with a comma in front. */
 };
 
-/* The values of a field, of which a packet must have one. */
+/* The values of a field, of which a packet must have one.
+ *
+ * No match of one is a match of another's: Open vSwitch counts the flows that
+ * match, and if they are fewer than the dimensions, it looks no further.  So a
+ * field that may be anything has none. */
 struct dimension {
     struct element *elements;
     size_t n, allocated;
@@ -129,6 +133,21 @@ add_prefixes(struct dimension *d, const char *field,
     }
 }
 
+/* True if every address of this IP version fits. */
+static bool
+is_any_address(const struct rule_compiler *rc,
+               const struct fw_addresses *addresses)
+{
+    const struct ranges *ranges = (rc->variant->ipv6
+                                   ? &addresses->ipv6 : &addresses->ipv4);
+    struct range_cursor cursor = { .i = 0 };
+    struct range_block block;
+
+    return (addresses->any
+            || (ranges_next_block(ranges, &cursor, &block)
+                && block.n_free >= (rc->variant->ipv6 ? 128 : 32)));
+}
+
 /* False if no address of this IP version fits. */
 static bool
 add_addresses(struct rule_compiler *rc, const char *field,
@@ -137,7 +156,7 @@ add_addresses(struct rule_compiler *rc, const char *field,
     const struct ranges *ranges = (rc->variant->ipv6
                                    ? &addresses->ipv6 : &addresses->ipv4);
 
-    if (!addresses->any) {
+    if (!is_any_address(rc, addresses)) {
         add_prefixes(add_dimension(rc), field, ranges);
     }
     return addresses->any || ranges->n;
@@ -145,13 +164,35 @@ add_addresses(struct rule_compiler *rc, const char *field,
 
 /* Protocols and ports of connections. */
 
+static bool
+is_any_port(const struct fw_numbers *ports)
+{
+    return (ports->any
+            || (ports->ranges.n == 1 && !ports->ranges.ranges[0].first.lo
+                && ports->ranges.ranges[0].last.lo == UINT16_MAX));
+}
+
+/* True if the rule is about this protocol.  One that names ports, if only all
+ * of them, is not about what has none. */
+static bool
+has_protocol(const struct rule_compiler *rc, unsigned int protocol)
+{
+    const struct fw_rule *rule = rc->rule;
+    bool has_ports = (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP
+                      || (protocol == rc->variant->icmp
+                          && !rule->protocols.any));
+
+    return (fw_numbers_contain(&rule->protocols, protocol)
+            && (has_ports || (rule->src_ports.any && rule->dst_ports.any)));
+}
+
 static void
 add_protocols(struct rule_compiler *rc)
 {
     struct dimension *d = add_dimension(rc);
 
     for (unsigned int i = 0; i <= UINT8_MAX; i++) {
-        if (fw_numbers_contain(&rc->rule->protocols, i)) {
+        if (has_protocol(rc, i)) {
             add_element(d, i, xstrdup(""));
         }
     }
@@ -202,7 +243,7 @@ add_icmp(struct rule_compiler *rc, struct dimension *d, bool is_dst)
 {
     const struct fw_rule *rule = rc->rule;
 
-    if (is_dst && !rule->src_ports.any) {
+    if (is_dst && !is_any_port(&rule->src_ports)) {
         add_element(d, rc->variant->icmp, xstrdup(""));
     } else {
         struct ranges types = types_of(rule);
@@ -238,14 +279,18 @@ static void
 add_connections(struct rule_compiler *rc)
 {
     const struct fw_rule *rule = rc->rule;
+    bool any_src = is_any_port(&rule->src_ports);
+    bool any_dst = is_any_port(&rule->dst_ports);
 
-    if (!rule->src_ports.any) {
+    if (!any_src) {
         add_ports(rc, false);
     }
-    if (!rule->dst_ports.any) {
+    if (!any_dst) {
         add_ports(rc, true);
     }
-    if (rule->src_ports.any && rule->dst_ports.any && !rule->protocols.any) {
+    if (any_src && any_dst
+        && !(rule->protocols.any && rule->src_ports.any
+             && rule->dst_ports.any)) {
         add_protocols(rc);
     }
 }

@@ -37,6 +37,28 @@ struct table {
     struct parsed_flow *flows;  /* In the plan's order. */
 };
 
+/* Each clause of a conjunction is another flow's: Open vSwitch takes a
+ * conjunction for complete only if as many flows match as it has clauses. */
+static void
+check_clauses(const struct parsed_flow *pf)
+{
+    uint32_t seen[64];
+    size_t n = 0;
+    const struct ofpact *a;
+
+    OFPACT_FOR_EACH (a, pf->fm.ofpacts, pf->fm.ofpacts_len) {
+        if (a->type == OFPACT_CONJUNCTION) {
+            uint32_t id = ofpact_get_CONJUNCTION(a)->id;
+
+            for (size_t i = 0; i < n; i++) {
+                ck_assert_uint_ne(seen[i], id);
+            }
+            ck_assert_uint_lt(n, ARRAY_SIZE(seen));
+            seen[n++] = id;
+        }
+    }
+}
+
 static void
 table_init(struct table *t, const struct fw_set *set)
 {
@@ -55,6 +77,7 @@ table_init(struct table *t, const struct fw_set *set)
         ck_assert_int_eq(flow->table, TABLE_FW_RULES);
         minimatch_expand(&t->flows[i].fm.match, &t->flows[i].match);
         free(text);
+        check_clauses(&t->flows[i]);
     }
 }
 
@@ -525,6 +548,32 @@ compile_rules(const struct row_fw_rule *rules, size_t n)
     return plan;
 }
 
+START_TEST(a_field_for_all_is_no_clause)
+{
+    struct firewall *fw = firewall_create();
+    struct row_fw_rule rule = fw_rule_for_all("p", "Inbound");
+    struct table table;
+
+    rule.protocols = "tcp,udp";
+    rule.src_ip_addresses = "10.1.0.0/24,10.3.0.0/24,10.5.0.0/24,10.7.0.0/24";
+    rule.dst_ip_addresses = "10.1.0.0/24,10.3.0.0/24,10.5.0.0/24,10.7.0.0/24";
+    rule.src_ports = "0-65535";
+    rule.dst_ports = "0-65535";
+    table_init(&table, make_set(fw, &rule, 1));
+    ck_assert_uint_eq(table.plan->n, 4 + 4 + 2 + 1);
+    table_uninit(&table);
+
+    rule.src_ip_addresses = "0.0.0.0/0";
+    rule.dst_ip_addresses = "0.0.0.0/0";
+    rule.src_ports = "1,3,5,7";
+    rule.dst_ports = "1,3,5,7";
+    table_init(&table, make_set(fw, &rule, 1));
+    ck_assert_uint_eq(table.plan->n, 8 + 8 + 1);
+    table_uninit(&table);
+    firewall_destroy(fw);
+}
+END_TEST
+
 /* The flows that decide tell FW_LOG which rule it was, and leave no trace of
  * that; in the cookie it is as well. */
 START_TEST(a_rule_that_is_logged_says_so)
@@ -611,6 +660,7 @@ main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, flows_say_what_rules_say);
     tcase_add_test(tc, lists_add_up_and_do_not_multiply);
+    tcase_add_test(tc, a_field_for_all_is_no_clause);
     tcase_add_test(tc, a_rule_that_is_logged_says_so);
     tcase_add_test(tc, one_changed_rule_is_that_rules_flows_changed);
     suite_add_tcase(suite, tc);
