@@ -14,6 +14,8 @@ agent_libhnv_la_SOURCES += \
 	agent/switch/punt.h \
 	agent/switch/readback.c \
 	agent/switch/readback.h \
+	agent/switch/space-check.c \
+	agent/switch/space-check.h \
 	agent/switch/space-stock.c \
 	agent/switch/space-stock.h \
 	agent/switch/switch.h

@@ -16,6 +16,7 @@
 #include "plan/plan.h"
 #include "switch/changes.h"
 #include "switch/encode.h"
+#include "switch/space-check.h"
 #include "switch/space-stock.h"
 #include "switch/switch.h"
 #include "util.h"
@@ -31,27 +32,11 @@ struct found_flow {
     struct ofpbuf *actions;     /* As encode_actions() makes them. */
 };
 
-/* A set of keys: open addressing, since a node per key would double what it
- * takes.  A free slot has a VSID that none can have. */
-struct key_set {
-    struct space_key *slots;
-    size_t n, mask;
-};
-
-#define FREE_VSID UINT32_MAX
-
-struct key_array {
-    struct space_key *keys;
-    size_t n, allocated;
-    size_t next;                /* First that was not handed out. */
-};
-
 struct readback {
     const struct space_source *source;
     enum ofp_version version;
     struct hmap flows;          /* Contains "struct found_flow"s. */
-    struct key_set right;       /* As wanted. */
-    struct key_array missing, gone;
+    struct space_check *check;
     size_t n_flows;
 };
 
@@ -59,14 +44,9 @@ static void readback_take_space__(struct readback *,
                                   const struct ofputil_flow_stats *);
 static void readback_keep__(struct readback *,
                             const struct ofputil_flow_stats *);
-static void readback_finish__(struct readback *);
 static struct found_flow *readback_find__(const struct readback *,
                                           uint8_t table, uint16_t priority,
                                           const struct minimatch *);
-static void key_set_add(struct key_set *, const struct space_key *);
-static bool key_set_contains(const struct key_set *, const struct space_key *);
-static void key_array_add(struct key_array *, const struct space_key *);
-static bool key_array_next(struct key_array *, struct space_key *);
 
 struct readback *
 readback_create(const struct space_source *source, enum ofp_version version)
@@ -75,6 +55,7 @@ readback_create(const struct space_source *source, enum ofp_version version)
 
     rb->source = source;
     rb->version = version;
+    rb->check = space_check_create(source, NULL);
     hmap_init(&rb->flows);
     return rb;
 }
@@ -93,9 +74,7 @@ readback_destroy(struct readback *rb)
         free(f);
     }
     hmap_destroy(&rb->flows);
-    free(rb->right.slots);
-    free(rb->missing.keys);
-    free(rb->gone.keys);
+    space_check_destroy(rb->check);
     free(rb);
 }
 
@@ -122,7 +101,7 @@ readback_take(struct readback *rb, struct ofpbuf *msg, bool *ret_done)
         return false;
     }
     if (!more) {
-        readback_finish__(rb);
+        space_check_finish(rb->check);
     }
     *ret_done = !more;
     return true;
@@ -131,13 +110,13 @@ readback_take(struct readback *rb, struct ofpbuf *msg, bool *ret_done)
 bool
 readback_next_missing(struct readback *rb, struct space_key *key)
 {
-    return key_array_next(&rb->missing, key);
+    return space_check_next_missing(rb->check, key);
 }
 
 bool
 readback_next_gone(struct readback *rb, struct space_key *key)
 {
-    return key_array_next(&rb->gone, key);
+    return space_check_next_gone(rb->check, key);
 }
 
 size_t
@@ -149,7 +128,7 @@ readback_n_flows(const struct readback *rb)
 size_t
 readback_n_missing(const struct readback *rb)
 {
-    return rb->missing.n;
+    return space_check_n_missing(rb->check);
 }
 
 /* Flows of space entries. */
@@ -168,28 +147,10 @@ readback_take_space__(struct readback *rb,
     }
 
     if (!rb->source->find(&key, &e, rb->source->aux)) {
-        key_array_add(&rb->gone, &key);
+        space_check_gone(rb->check, &key);
     } else if (space_stock_is_same(fs, &e)) {
-        key_set_add(&rb->right, &key);
+        space_check_right(rb->check, &key);
     }
-}
-
-static void
-readback_check_entry__(const struct space_entry *e, void *rb_)
-{
-    struct readback *rb = rb_;
-
-    if (!key_set_contains(&rb->right, &e->key)) {
-        key_array_add(&rb->missing, &e->key);
-    }
-}
-
-static void
-readback_finish__(struct readback *rb)
-{
-    rb->source->for_each(readback_check_entry__, rb, rb->source->aux);
-    free(rb->right.slots);
-    rb->right = (struct key_set) { .slots = NULL };
 }
 
 /* Flows of rules. */
@@ -302,79 +263,4 @@ readback_compare(const struct readback *rb, const struct plan *plan,
         }
     }
     hmapx_destroy(&wanted);
-}
-
-/* Keys. */
-
-static size_t
-key_set_slot__(const struct key_set *set, const struct space_key *key)
-{
-    size_t i = space_key_hash(key) & set->mask;
-
-    while (set->slots[i].vsid != FREE_VSID
-           && !space_key_equal(&set->slots[i], key)) {
-        i = (i + 1) & set->mask;
-    }
-    return i;
-}
-
-static void
-key_set_grow__(struct key_set *set)
-{
-    struct key_set old = *set;
-    size_t n_slots = old.slots ? 2 * (old.mask + 1) : 1024;
-
-    set->mask = n_slots - 1;
-    set->slots = xmalloc(n_slots * sizeof *set->slots);
-    for (size_t i = 0; i < n_slots; i++) {
-        set->slots[i].vsid = FREE_VSID;
-    }
-    for (size_t i = 0; old.slots && i <= old.mask; i++) {
-        if (old.slots[i].vsid != FREE_VSID) {
-            set->slots[key_set_slot__(set, &old.slots[i])] = old.slots[i];
-        }
-    }
-    free(old.slots);
-}
-
-static void
-key_set_add(struct key_set *set, const struct space_key *key)
-{
-    if (!set->slots || set->n >= set->mask / 4 * 3) {
-        key_set_grow__(set);
-    }
-
-    size_t i = key_set_slot__(set, key);
-
-    if (set->slots[i].vsid == FREE_VSID) {
-        set->slots[i] = *key;
-        set->n++;
-    }
-}
-
-static bool
-key_set_contains(const struct key_set *set, const struct space_key *key)
-{
-    return set->slots
-           && set->slots[key_set_slot__(set, key)].vsid != FREE_VSID;
-}
-
-static void
-key_array_add(struct key_array *array, const struct space_key *key)
-{
-    if (array->n >= array->allocated) {
-        array->keys = x2nrealloc(array->keys, &array->allocated,
-                                 sizeof *array->keys);
-    }
-    array->keys[array->n++] = *key;
-}
-
-static bool
-key_array_next(struct key_array *array, struct space_key *key)
-{
-    if (array->next >= array->n) {
-        return false;
-    }
-    *key = array->keys[array->next++];
-    return true;
 }
