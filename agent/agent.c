@@ -69,6 +69,8 @@ struct agent {
     struct firewall_log *firewall_log;
     struct overlay *overlay;    /* The policy's space, and what is learned. */
     struct switch_link *link;
+    char *backend;              /* Setting hnv-backend as last seen, or
+                                 * NULL. */
     struct learning *learning;
     struct rewrite_net *rewrite_net;
     struct groups *groups;
@@ -194,6 +196,7 @@ agent_destroy(struct agent *agent)
         learning_destroy(agent->learning);
         overlay_destroy(agent->overlay);
         switch_destroy(agent->link);
+        free(agent->backend);
         groups_destroy(agent->groups);
         db_server_destroy(agent->db);
         firewall_log_destroy(agent->firewall_log);
@@ -291,6 +294,27 @@ agent_set_rewrite(struct agent *agent)
     });
 }
 
+static void
+agent_set_backend(struct agent *agent)
+{
+    const char *setting = host_setting(agent->host, "hnv-backend");
+
+    if (nullable_string_is_equal(setting, agent->backend)) {
+        return;
+    }
+    free(agent->backend);
+    agent->backend = nullable_xstrdup(setting);
+
+    bool hnv = setting && !strcmp(setting, "hnv");
+
+    if (setting && !hnv && strcmp(setting, "stock")) {
+        VLOG_WARN("external_ids:hnv-backend \"%s\" is neither \"stock\" nor "
+                  "\"hnv\"; using \"stock\"", setting);
+    }
+    switch_set_backend(agent->link,
+                       hnv ? SWITCH_BACKEND_HNV : SWITCH_BACKEND_STOCK);
+}
+
 /* Brings the switch link up to date with the policy and the host.  Nothing of
  * this happens before the host's ports are known: a plan without them would
  * take away their flows. */
@@ -313,6 +337,7 @@ agent_apply(struct agent *agent)
     learning_policy_settled(agent->learning);
     agent_set_rewrite(agent);
     rewrite_net_run(agent->rewrite_net);
+    agent_set_backend(agent);
     switch_set_target(agent->link, host_bridge_target(agent->host));
 }
 

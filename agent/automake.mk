@@ -45,6 +45,7 @@ include agent/switch/automake.mk
 
 HNV_LIBS = \
 	agent/libhnv.la \
+	datapath-ext/libhnvdp.la \
 	$(OVS_LIBS) \
 	$(LIBEVENT_LIBS) \
 	$(OPENSSL_LIBS)

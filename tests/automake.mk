@@ -177,6 +177,7 @@ EXTRA_DIST += \
 	tests/system/guest_sockets.py \
 	tests/system/hnv_switch.py \
 	tests/system/ovsdb_peer.py \
+	tests/system/test_backend.py \
 	tests/system/test_bad_input.py \
 	tests/system/test_changes.py \
 	tests/system/test_datapath_ext.py \

@@ -12,6 +12,9 @@
  *
  *   hnv-bridge         name of the integration bridge      [br-int]
  *   hnv-datapath-type  datapath_type of that bridge        [the switch's own]
+ *   hnv-backend        what the switch is to hold mappings in: "stock",
+ *                      flows; or "hnv", the datapath extension's spaces as
+ *                      well                                [stock]
  *   hnv-remotes        OVSDB remotes, separated by white space
  *   hnv-db-dir         directory of the databases
  *

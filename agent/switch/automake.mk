@@ -16,6 +16,8 @@ agent_libhnv_la_SOURCES += \
 	agent/switch/readback.h \
 	agent/switch/space-check.c \
 	agent/switch/space-check.h \
+	agent/switch/space-hnv.c \
+	agent/switch/space-hnv.h \
 	agent/switch/space-stock.c \
 	agent/switch/space-stock.h \
 	agent/switch/switch.h

@@ -22,6 +22,7 @@
 #include "switch/notes.h"
 #include "switch/punt.h"
 #include "switch/readback.h"
+#include "switch/space-hnv.h"
 #include "switch/space-stock.h"
 #include "timeval.h"
 #include "util.h"
@@ -60,10 +61,10 @@ enum { ANSWER_TIMEOUT_MS = 60000 };
  *     │           │ session open                                 │
  *     │           ▼                                              │
  *     │       WAIT_PLAN      Nothing is touched.                 │
- *     │           │ there is a plan                              │
+ *     │           │ there is a plan, the backend is known        │
  *     │           ▼                                              │
  *     │        READBACK ◄──────────────┐  What is there?         │
- *     │           │ all flows are in   │                         │
+ *     │           │ everything is in   │                         │
  *     │           ▼                    │ time to retry, after    │
  *     │         REPAIR                 │ the switch refused      │
  *     │           │ all sent           │ something               │
@@ -74,6 +75,12 @@ enum { ANSWER_TIMEOUT_MS = 60000 };
  * READBACK ends when the last part of the answer is there or by
  * ANSWER_TIMEOUT_MS; REPAIR ends when all is queued, and waits on nothing but
  * room to send.
+ *
+ * Backends.  Each session's switch is asked once whether it has the datapath
+ * extension.  If so, and if that is wished for, the space entries are in its
+ * datapath, too; as flows they are on any switch.  A switch that comes back as
+ * another is another session, and a changed wish makes one, so a backend lasts
+ * as long as its session.
  *
  * REPAIR's order is that of the whole: entries that are missing, the plan's
  * difference, what nobody wants, a barrier.
@@ -136,10 +143,19 @@ struct switch_link {
     /* In LINK_READBACK and LINK_REPAIR. */
     struct readback *readback;
     ovs_be32 dump_xid;
+    bool flows_read;
     bool plan_repaired;
+
+    /* Whether the extension is wished for. */
+    enum switch_backend wish;
 
     /* Between LINK_DOWN and the loss of the session. */
     struct space_stock *stock;
+    bool asking;                /* For what the switch can do; if not: */
+    ovs_be32 ask_xid;
+    struct space_hnv *hnv;      /* NULL: without the extension. */
+    bool flush_hnv;             /* It has entries that nobody is to use. */
+    char *backend_why;          /* For people; NULL before the first. */
     bool unfenced;              /* Sent something since the last barrier. */
     struct ovs_list barriers;   /* Contains "struct barrier"s, oldest first. */
     struct notes notes;         /* What was sent since the last barrier. */
@@ -169,6 +185,15 @@ struct switch_link {
 };
 
 static void link_up__(struct switch_link *);
+static void link_choose__(struct switch_link *,
+                          const struct space_hnv_ability *,
+                          const char *why_none);
+static void link_take_ability__(struct switch_link *,
+                                const struct ofp_header *);
+static void link_take_spaces__(struct switch_link *,
+                               const struct ofp_header *);
+static void link_check_done__(struct switch_link *);
+static void link_push_spaces__(struct switch_link *);
 static void link_down__(struct switch_link *);
 static ovs_be32 link_ask_flows__(struct switch_link *, uint8_t table);
 static void link_start_readback__(struct switch_link *);
@@ -184,7 +209,7 @@ static void link_take_update__(struct switch_link *, struct ofpbuf *);
 static void link_take_packet__(struct switch_link *,
                                const struct ofp_header *);
 static void link_trouble__(struct switch_link *, char *why);
-static void link_send_space__(struct switch_link *, const struct space_key *);
+static void link_remove_flow__(struct switch_link *, const struct space_key *);
 static void link_send_pending__(struct switch_link *);
 static void link_send_changes__(struct switch_link *, const struct changes *);
 static void link_make_meters__(struct switch_link *, const struct plan *had);
@@ -233,6 +258,7 @@ switch_destroy(struct switch_link *sw)
     notes_uninit(&sw->notes);
     free(sw->removals);
     free(sw->last_error);
+    free(sw->backend_why);
     free(sw);
 }
 
@@ -245,11 +271,34 @@ switch_set_target(struct switch_link *sw, const char *target)
     }
 }
 
-/* True while the switch has not answered a barrier or all of a dump. */
+void
+switch_set_backend(struct switch_link *sw, enum switch_backend wish)
+{
+    if (sw->wish == wish) {
+        return;
+    }
+    sw->wish = wish;
+    if (sw->state != LINK_DOWN) {
+        VLOG_INFO("%s: another backend is asked for; reconnecting",
+                  channel_target(sw->channel));
+        channel_reconnect(sw->channel);
+        link_down__(sw);
+    }
+}
+
+/* True while the switch has not answered a question, a barrier, or all of a
+ * dump. */
 static bool
 link_is_owed_answer__(const struct switch_link *sw)
 {
-    return sw->state == LINK_READBACK || !ovs_list_is_empty(&sw->barriers);
+    return (sw->asking || sw->state == LINK_READBACK
+            || !ovs_list_is_empty(&sw->barriers));
+}
+
+static bool
+link_can_start__(const struct switch_link *sw)
+{
+    return sw->state == LINK_WAIT_PLAN && sw->wanted && !sw->asking;
 }
 
 void
@@ -265,7 +314,7 @@ switch_run(struct switch_link *sw)
         break;
 
     case LINK_WAIT_PLAN:
-        if (sw->wanted) {
+        if (link_can_start__(sw)) {
             link_start_readback__(sw);
         }
         break;
@@ -303,7 +352,7 @@ switch_wait(struct switch_link *sw)
             || sw->session != channel_session(sw->channel))) {
         poll_immediate_wake();
     }
-    if (sw->state == LINK_WAIT_PLAN && sw->wanted) {
+    if (link_can_start__(sw)) {
         poll_immediate_wake();
     }
     if (sw->state == LINK_REPAIR
@@ -320,17 +369,26 @@ switch_wait(struct switch_link *sw)
 
 /* What is wanted. */
 
-void
-switch_space_put(struct switch_link *sw, const struct space_entry *e)
+static void
+link_put_flow__(struct switch_link *sw, const struct space_entry *e)
 {
     uint8_t buf[SPACE_STOCK_MESSAGE_MAX];
 
-    if (!link_is_up__(sw)) {
-        return;
-    }
     channel_put(sw->channel, buf, space_stock_put(sw->stock, e, buf));
     sw->unfenced = true;
     sw->n_puts++;
+}
+
+void
+switch_space_put(struct switch_link *sw, const struct space_entry *e)
+{
+    if (!link_is_up__(sw)) {
+        return;
+    }
+    link_put_flow__(sw, e);
+    if (sw->hnv) {
+        space_hnv_put(sw->hnv, e);
+    }
 }
 
 void
@@ -359,6 +417,7 @@ uint64_t
 switch_flush(struct switch_link *sw)
 {
     sw->flushed++;
+    link_push_spaces__(sw);
     if (sw->state != LINK_STEADY) {
         /* The barrier at the end of the repair acknowledges it. */
         return sw->flushed;
@@ -462,9 +521,40 @@ link_up__(struct switch_link *sw)
     sw->state = LINK_WAIT_PLAN;
     sw->n_sessions++;
     link_prepare__(sw);
+    sw->ask_xid = space_hnv_ask_ability(sw->channel);
+    sw->asking = true;
+    sw->answer_deadline = time_msec() + ANSWER_TIMEOUT_MS;
     VLOG_INFO("%s: connected (%s)%s", channel_target(sw->channel),
               ofputil_version_to_string(channel_version(sw->channel)),
               sw->wanted ? "" : ", waiting for a policy");
+}
+
+/* 'ability' is what the switch said, or if it is NULL, 'why_none' is why there
+ * is none. */
+static void
+link_choose__(struct switch_link *sw, const struct space_hnv_ability *ability,
+              const char *why_none)
+{
+    char *why;
+
+    sw->asking = false;
+    sw->flush_hnv = false;
+    if (!ability) {
+        why = xasprintf("has no datapath extension (%s)", why_none);
+    } else if (!ability->speaks_ours) {
+        why = xasprintf("has version %"PRIu32" of the datapath extension, "
+                        "which this agent does not speak", ability->version);
+    } else if (sw->wish != SWITCH_BACKEND_HNV) {
+        why = xstrdup("has the datapath extension, which no setting asks for");
+        sw->flush_hnv = ability->n_entries > 0;
+    } else {
+        why = xstrdup("has the datapath extension");
+        sw->hnv = space_hnv_create(&sw->source, sw->channel);
+    }
+    VLOG_INFO("%s: backend %s: the switch %s", channel_target(sw->channel),
+              sw->hnv ? "hnv" : "stock", why);
+    free(sw->backend_why);
+    sw->backend_why = why;
 }
 
 /* All that depends on the session goes; what is wanted stays. */
@@ -487,6 +577,9 @@ link_down__(struct switch_link *sw)
     sw->readback = NULL;
     space_stock_destroy(sw->stock);
     sw->stock = NULL;
+    space_hnv_destroy(sw->hnv);
+    sw->hnv = NULL;
+    sw->asking = false;
     sw->n_removals = 0;
     sw->unfenced = false;
     sw->trouble = sw->verifying = sw->one_by_one = false;
@@ -521,12 +614,26 @@ link_start_readback__(struct switch_link *sw)
     sw->dump_xid = link_ask_flows__(sw, OFPTT_ALL);
     sw->readback = readback_create(&sw->source,
                                    channel_version(sw->channel));
+    sw->flows_read = false;
+    if (sw->hnv) {
+        space_hnv_start_check(sw->hnv);
+    }
     sw->plan_repaired = false;
     sw->n_errors_readback = sw->n_errors;
     sw->readback_started = time_msec();
     sw->answer_deadline = time_msec() + ANSWER_TIMEOUT_MS;
     sw->n_readbacks++;
     sw->state = LINK_READBACK;
+}
+
+/* Everything that was asked for may be in. */
+static void
+link_check_done__(struct switch_link *sw)
+{
+    if (sw->state == LINK_READBACK && sw->flows_read
+        && (!sw->hnv || space_hnv_is_checked(sw->hnv))) {
+        sw->state = LINK_REPAIR;
+    }
 }
 
 /* Sends what the switch lacks, as far as there is room, in order. */
@@ -543,11 +650,14 @@ link_repair__(struct switch_link *sw)
             struct space_entry e;
 
             if (sw->source.find(&key, &e, sw->source.aux)) {
-                switch_space_put(sw, &e);
+                link_put_flow__(sw, &e);
             }
+        } else if (sw->hnv && space_hnv_next_missing(sw->hnv, &key)) {
+            space_hnv_update(sw->hnv, &key);
         } else if (!sw->plan_repaired) {
             struct changes changes;
 
+            link_push_spaces__(sw);
             link_make_meters__(sw, NULL);
             changes_init(&changes, channel_version(sw->channel));
             readback_compare(sw->readback, sw->wanted, &changes);
@@ -556,13 +666,22 @@ link_repair__(struct switch_link *sw)
             link_adopt_sent__(sw);
             sw->plan_repaired = true;
         } else if (readback_next_gone(sw->readback, &key)) {
-            link_send_space__(sw, &key);
+            link_remove_flow__(sw, &key);
+        } else if (sw->hnv && space_hnv_next_gone(sw->hnv, &key)) {
+            space_hnv_update(sw->hnv, &key);
         } else {
             /* What has changed since the plan was compared. */
             link_send_pending__(sw);
+            if (sw->flush_hnv) {
+                space_hnv_flush(sw->channel);
+                sw->flush_hnv = false;
+            }
             link_send_barrier__(sw, true);
             readback_destroy(sw->readback);
             sw->readback = NULL;
+            if (sw->hnv) {
+                space_hnv_end_check(sw->hnv);
+            }
             sw->state = LINK_STEADY;
             return;
         }
@@ -573,7 +692,7 @@ link_repair__(struct switch_link *sw)
 
 /* Removes the flow for 'key', unless it is wanted by now. */
 static void
-link_send_space__(struct switch_link *sw, const struct space_key *key)
+link_remove_flow__(struct switch_link *sw, const struct space_key *key)
 {
     struct space_entry e;
     uint8_t buf[SPACE_STOCK_MESSAGE_MAX];
@@ -586,11 +705,21 @@ link_send_space__(struct switch_link *sw, const struct space_key *key)
     }
 }
 
-/* Sends the plan's difference, then the removals.  Entries that were put are
- * already sent. */
+/* Sends the entries that wait for a message to be full. */
+static void
+link_push_spaces__(struct switch_link *sw)
+{
+    if (sw->hnv && space_hnv_push(sw->hnv)) {
+        sw->unfenced = true;
+    }
+}
+
+/* Sends the entries that were put and are not sent yet, the plan's difference,
+ * then the removals. */
 static void
 link_send_pending__(struct switch_link *sw)
 {
+    link_push_spaces__(sw);
     if (sw->wanted != sw->sent) {
         struct plan_delta *delta = plan_diff(sw->sent, sw->wanted);
         struct changes changes;
@@ -607,12 +736,16 @@ link_send_pending__(struct switch_link *sw)
     }
 
     for (size_t i = 0; i < sw->n_removals; i++) {
-        link_send_space__(sw, &sw->removals[i]);
+        link_remove_flow__(sw, &sw->removals[i]);
+        if (sw->hnv) {
+            space_hnv_update(sw->hnv, &sw->removals[i]);
+        }
     }
     sw->n_removals = 0;
     free(sw->removals);
     sw->removals = NULL;
     sw->allocated_removals = 0;
+    link_push_spaces__(sw);
 }
 
 /* Meters of the wanted plan that 'had', or NULL, did not have, before the
@@ -811,6 +944,10 @@ link_take__(struct switch_link *sw, struct ofpbuf *msg)
         link_take_update__(sw, msg);
     } else if (type == OFPTYPE_PACKET_IN) {
         link_take_packet__(sw, oh);
+    } else if (type == OFPTYPE_HNV_STATS_REPLY) {
+        link_take_ability__(sw, oh);
+    } else if (type == OFPTYPE_HNV_SPACE_REPLY) {
+        link_take_spaces__(sw, oh);
     } else if (type == OFPTYPE_ERROR) {
         link_take_error__(sw, oh);
     }
@@ -860,6 +997,38 @@ link_take_stats__(struct switch_link *sw, struct ofpbuf *msg)
 }
 
 static void
+link_take_ability__(struct switch_link *sw, const struct ofp_header *oh)
+{
+    struct space_hnv_ability ability;
+
+    if (!sw->asking || oh->xid != sw->ask_xid) {
+        return;
+    }
+    if (space_hnv_take_ability(oh, &ability)) {
+        link_choose__(sw, &ability, NULL);
+    } else {
+        link_choose__(sw, NULL, "it says so in a way that is not understood");
+    }
+}
+
+static void
+link_take_spaces__(struct switch_link *sw, const struct ofp_header *oh)
+{
+    if (sw->state != LINK_READBACK || !sw->hnv) {
+        return;
+    }
+    if (!space_hnv_take(sw->hnv, oh)) {
+        VLOG_WARN_RL(&rl, "%s: the switch reports its spaces in a way that is "
+                     "not understood; reconnecting",
+                     channel_target(sw->channel));
+        channel_reconnect(sw->channel);
+        link_down__(sw);
+        return;
+    }
+    link_check_done__(sw);
+}
+
+static void
 link_take_dump__(struct switch_link *sw, struct ofpbuf *msg)
 {
     const struct ofp_header *oh = msg->data;
@@ -880,7 +1049,8 @@ link_take_dump__(struct switch_link *sw, struct ofpbuf *msg)
     if (done) {
         sw->readback_flows = readback_n_flows(sw->readback);
         sw->readback_missing = readback_n_missing(sw->readback);
-        sw->state = LINK_REPAIR;
+        sw->flows_read = true;
+        link_check_done__(sw);
     }
 }
 
@@ -957,6 +1127,8 @@ link_take_error__(struct switch_link *sw, const struct ofp_header *oh)
 
     if (error == OFPERR_OFPMMFC_METER_EXISTS) {
         /* It is made right by the next message, see punt_send_meter(). */
+    } else if (sw->asking && oh->xid == sw->ask_xid) {
+        link_choose__(sw, NULL, name);
     } else if (oh->xid == sw->watch_xid) {
         VLOG_INFO("%s: the switch does not tell of flows that others change "
                   "(%s); they are noticed when it is read back",
@@ -1048,6 +1220,28 @@ link_state_name__(enum link_state state)
     OVS_NOT_REACHED();
 }
 
+static void
+link_format_backend__(const struct switch_link *sw, struct ds *s)
+{
+    if (sw->state == LINK_DOWN || sw->asking) {
+        ds_put_cstr(s, "backend: not known\n");
+        return;
+    }
+    ds_put_format(s, "backend: %s\nbackend's reason: the switch %s\n",
+                  sw->hnv ? "hnv" : "stock", sw->backend_why);
+    if (sw->hnv) {
+        struct space_hnv_counts counts;
+
+        space_hnv_get_counts(sw->hnv, &counts);
+        ds_put_format(s, "datapath entries sent: %"PRIu64" put, %"PRIu64
+                      " removed, in %"PRIu64" messages\n",
+                      counts.n_puts, counts.n_removes, counts.n_messages);
+        ds_put_format(s, "last readback of the datapath: %"PRIuSIZE
+                      " entries found, %"PRIuSIZE" missing\n",
+                      counts.n_found, counts.n_missing);
+    }
+}
+
 void
 switch_format_status(const struct switch_link *sw, struct ds *s)
 {
@@ -1061,7 +1255,7 @@ switch_format_status(const struct switch_link *sw, struct ds *s)
                       ofputil_version_to_string(
                           channel_version(sw->channel)));
     }
-    ds_put_cstr(s, "backend: stock\n");
+    link_format_backend__(sw, s);
     ds_put_format(s, "rule flows wanted: %"PRIuSIZE" (%"PRIu64
                   " not understood so far)\n",
                   sw->wanted ? sw->wanted->n : 0, sw->n_bad);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "byte-order.h"
 #include "openflow/openflow.h"
+#include "openvswitch/ofp-msgs.h"
 #include "openvswitch/ofpbuf.h"
 #include "util.h"
 
@@ -69,6 +70,21 @@ notes_find(const struct notes *notes, ovs_be32 xid)
  * message come before the message in it. */
 enum { TYPE_FLOW_MOD = 14, TYPE_BUNDLE_ADD = 34, BUNDLE_ADD_BYTES = 16 };
 
+static bool
+is_space_mod(const uint8_t *msg, size_t n)
+{
+    uint64_t start[2];          /* With the numbers of an experimenter. */
+    enum ofpraw raw;
+
+    if (n < sizeof start) {
+        return false;
+    }
+    memcpy(start, msg, sizeof start);
+    return (!ofpraw_decode_partial(&raw, (const struct ofp_header *) start,
+                                   sizeof start)
+            && raw == OFPRAW_NXT_HNV_SPACE_MOD);
+}
+
 char *
 notes_describe(const struct ofpbuf *first_bytes)
 {
@@ -86,6 +102,9 @@ notes_describe(const struct ofpbuf *first_bytes)
         p += BUNDLE_ADD_BYTES;
         n -= BUNDLE_ADD_BYTES;
         memcpy(&oh, p, sizeof oh);
+    }
+    if (is_space_mod(p, n)) {
+        return xstrdup("space entries");
     }
     if (oh.type != TYPE_FLOW_MOD || n < sizeof oh + sizeof fm) {
         return xasprintf("a message of type %"PRIu8, oh.type);

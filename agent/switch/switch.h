@@ -47,6 +47,17 @@ void switch_destroy(struct switch_link *);
  * "unix:/run/openvswitch/br-int.mgmt"; NULL disconnects and stays so. */
 void switch_set_target(struct switch_link *, const char *target);
 
+/* How the switch is to hold space entries. */
+enum switch_backend {
+    SWITCH_BACKEND_STOCK,       /* As flows, which any Open vSwitch can. */
+    SWITCH_BACKEND_HNV,         /* In the datapath as well, if the switch has
+                                 * the extension; if not, as stock. */
+};
+
+/* At first SWITCH_BACKEND_STOCK.  A change makes a new session, in which the
+ * difference is programmed. */
+void switch_set_backend(struct switch_link *, enum switch_backend);
+
 void switch_run(struct switch_link *);
 void switch_wait(struct switch_link *);
 

@@ -48,7 +48,8 @@ def make_lab(tmp_path_factory):
         spec = lab_spec.from_json(description)
         programs = hnv_lab.Programs(
             agent_path(), list(agent_args),
-            vswitchd=os.environ.get("HNV_VSWITCHD", "ovs-vswitchd"))
+            vswitchd=os.environ.get("HNV_VSWITCHD", "ovs-vswitchd"),
+            backend=os.environ.get("HNV_BACKEND", "stock"))
         lab = hnv_lab.build(name, spec, programs)
         made.append(lab)
         return lab

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "compile/pipeline.h"
+#include "datapath-ext/messages.h"
 #include "fatal-signal.h"
 #include "hash.h"
 #include "openvswitch/hmap.h"
@@ -31,6 +32,7 @@
 #include "plan/plan.h"
 #include "random.h"
 #include "switch/encode.h"
+#include "switch/space-hnv.h"
 #include "switch/space-stock.h"
 #include "timeval.h"
 #include "unit.h"
@@ -214,6 +216,12 @@ struct fake {
     struct ovs_list bundles;
     struct ovs_list tx;         /* Contains "struct ofpbuf"s. */
 
+    /* The datapath extension. */
+    uint32_t hnv_version;       /* 0: it has none. */
+    struct store spaces;
+    uint64_t generation;
+    bool refuse_spaces;
+
     /* What goes wrong. */
     int refuse_table;           /* Flows in this table are refused, or -1. */
     bool drop_barriers;
@@ -228,6 +236,7 @@ struct fake {
 
     /* What happened. */
     unsigned int n_flow_mods, n_commits, n_dumps, n_barriers, n_in_bundle;
+    unsigned int n_space_mods;
     uint32_t versions;
 };
 
@@ -358,6 +367,94 @@ fake_release_dump(struct fake *fake)
     LIST_FOR_EACH_POP (reply, list_node, &fake->held) {
         fake_send(fake, reply);
     }
+}
+
+/* The datapath extension. */
+
+static void
+fake_flush_spaces(struct fake *fake)
+{
+    struct stored *s;
+
+    HMAP_FOR_EACH_POP (s, hmap_node, &fake->spaces.entries) {
+        free(s);
+    }
+}
+
+static enum ofperr
+fake_space_mod(struct fake *fake, const struct ofp_header *oh)
+{
+    enum hnv_space_command command;
+    struct space_entry *entries;
+    size_t n;
+
+    if (!fake->hnv_version) {
+        return OFPERR_OFPBRC_BAD_SUBTYPE;
+    }
+    ck_assert_int_eq(hnv_space_mod_decode(oh, &command, &entries, &n), 0);
+    if (command == HNV_SPACE_FLUSH) {
+        fake_flush_spaces(fake);
+    }
+    for (size_t i = 0; i < n && !fake->refuse_spaces; i++) {
+        if (command == HNV_SPACE_DELETE) {
+            store_remove(&fake->spaces, &entries[i].key);
+        } else {
+            store_put(&fake->spaces, &entries[i]);
+        }
+    }
+    free(entries);
+    fake->generation++;
+    fake->n_space_mods++;
+    return fake->refuse_spaces ? OFPERR_OFPFMFC_TABLE_FULL : 0;
+}
+
+/* A few entries at a time; the cursor is a place in the hash map, which no
+ * change moves while the test asks. */
+static enum ofperr
+fake_space_dump(struct fake *fake, const struct ofp_header *oh)
+{
+    struct hnv_space_query query;
+    struct space_entry entries[3];
+    struct stored *s;
+    uint64_t at = 0;
+    size_t n = 0;
+
+    if (!fake->hnv_version) {
+        return OFPERR_OFPBRC_BAD_SUBTYPE;
+    }
+    ck_assert_int_eq(hnv_space_request_decode(oh, &query), 0);
+    ck_assert_uint_eq(query.vsid, HNV_ANY_VSID);
+    ck_assert_uint_eq(query.kind, HNV_ANY_KIND);
+    HMAP_FOR_EACH (s, hmap_node, &fake->spaces.entries) {
+        if (at++ >= query.cursor.position && n < ARRAY_SIZE(entries)) {
+            entries[n++] = s->entry;
+        }
+    }
+
+    const struct hnv_space_piece piece = {
+        .cursor.position = query.cursor.position + n,
+        .generation = fake->generation,
+        .more = query.cursor.position + n < at,
+    };
+
+    fake_send(fake, hnv_space_reply_encode(oh, &piece, entries, n));
+    return 0;
+}
+
+static enum ofperr
+fake_hnv_stats(struct fake *fake, const struct ofp_header *oh)
+{
+    struct hnv_stats stats = {
+        .version = fake->hnv_version,
+        .table.generation = fake->generation,
+        .table.n_entries[SPACE_BY_CA] = hmap_count(&fake->spaces.entries),
+    };
+
+    if (!fake->hnv_version) {
+        return OFPERR_OFPBRC_BAD_SUBTYPE;
+    }
+    fake_send(fake, hnv_stats_reply_encode(oh, &stats));
+    return 0;
 }
 
 static void
@@ -511,6 +608,12 @@ fake_handle(struct fake *fake, const struct ofp_header *oh)
                          0);
         ck_assert_int_eq(request.table_id, OFPTT_ALL);
         fake->watched = true;
+    } else if (type == OFPTYPE_HNV_STATS_REQUEST) {
+        return fake_hnv_stats(fake, oh);
+    } else if (type == OFPTYPE_HNV_SPACE_REQUEST) {
+        return fake_space_dump(fake, oh);
+    } else if (type == OFPTYPE_HNV_SPACE_MOD) {
+        return fake_space_mod(fake, oh);
     } else if (type == OFPTYPE_ECHO_REQUEST) {
         fake_send(fake, ofputil_encode_echo_reply(oh));
     } else {
@@ -605,6 +708,7 @@ fake_forget(struct fake *fake)
     HMAP_FOR_EACH_SAFE (f, next, hmap_node, &fake->flows) {
         fake_flow_free(fake, f);
     }
+    fake_flush_spaces(fake);
 }
 
 /* The link and its switch. */
@@ -628,6 +732,7 @@ fixture_init(struct fixture *f)
     f->fake.versions = 1u << OFP15_VERSION;
     f->fake.refuse_table = -1;
     hmap_init(&f->fake.flows);
+    hmap_init(&f->fake.spaces.entries);
     ovs_list_init(&f->fake.bundles);
     ovs_list_init(&f->fake.held);
     ovs_list_init(&f->fake.tx);
@@ -653,6 +758,7 @@ fixture_uninit(struct fixture *f)
     fake_stop(&f->fake);
     fake_forget(&f->fake);
     hmap_destroy(&f->fake.flows);
+    hmap_destroy(&f->fake.spaces.entries);
     free(f->fake.path);
     free(f->target);
     store_uninit(&f->store);
@@ -787,6 +893,42 @@ check_in_step(struct fixture *f)
     }
     ck_assert_uint_eq(hmap_count(&f->fake.flows), n_wanted);
     space_stock_destroy(stock);
+}
+
+/* The datapath has what it is to have, which is nothing if 'used' is false. */
+static void
+check_spaces(struct fixture *f, bool used)
+{
+    size_t n_wanted = 0;
+    struct stored *s;
+
+    HMAP_FOR_EACH (s, hmap_node, &f->store.entries) {
+        if (used && space_hnv_holds(&s->entry)) {
+            struct hnv_wire_entry want, have;
+            struct stored *there = store_find__(&f->fake.spaces,
+                                                &s->entry.key);
+
+            ck_assert(there);
+            hnv_entry_encode(&s->entry, &want);
+            hnv_entry_encode(&there->entry, &have);
+            ck_assert(!memcmp(&want, &have, sizeof want));
+            n_wanted++;
+        }
+    }
+    ck_assert_uint_eq(hmap_count(&f->fake.spaces.entries), n_wanted);
+}
+
+static bool
+status_says(const struct fixture *f, const char *what)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    switch_format_status(f->sw, &s);
+
+    bool says = strstr(ds_cstr(&s), what) != NULL;
+
+    ds_destroy(&s);
+    return says;
 }
 
 static void
@@ -1092,6 +1234,174 @@ START_TEST(random_changes_end_in_step)
     }
     fixture_flush(&f);
     check_in_step(&f);
+    fixture_uninit(&f);
+}
+END_TEST
+
+/* The same where the switch may have the extension: each time that it comes
+ * back it may be another, and the wish changes, too. */
+START_TEST(random_changes_end_in_step_on_changing_switches)
+{
+    struct fixture f;
+    bool wished = true;
+
+    random_set_seed(unit_seed("random_changes_on_changing_switches"));
+    fixture_init(&f);
+    f.fake.hnv_version = HNV_WIRE_VERSION;
+    switch_set_backend(f.sw, SWITCH_BACKEND_HNV);
+    switch_set_plan(f.sw, make_plan(5, 0));
+    for (int round = 0; round < 40; round++) {
+        for (int i = random_range(40); i > 0; i--) {
+            random_change(&f);
+        }
+        if (!random_range(4)) {
+            switch_set_plan(f.sw, make_plan(random_range(10),
+                                            random_range(3)));
+        }
+        if (!random_range(8)) {
+            wished = !wished;
+            switch_set_backend(f.sw, (wished ? SWITCH_BACKEND_HNV
+                                      : SWITCH_BACKEND_STOCK));
+        }
+        if (!random_range(6) && f.fake.conn) {
+            fake_stop(&f.fake);
+            if (random_range(2)) {
+                fake_forget(&f.fake);
+                f.fake.hnv_version = (random_range(3) ? HNV_WIRE_VERSION
+                                      : 0);
+            }
+            fixture_turn(&f);
+            for (int i = random_range(40); i > 0; i--) {
+                random_change(&f);
+            }
+            fake_start(&f.fake);
+        }
+        for (int i = random_range(4); i > 0; i--) {
+            fixture_turn(&f);
+        }
+        if (random_range(2)) {
+            switch_flush(f.sw);
+        }
+        if (!random_range(3)) {
+            bool used = wished && f.fake.hnv_version;
+
+            fixture_flush(&f);
+            check_in_step(&f);
+            check_spaces(&f, used);
+            ck_assert(status_says(&f, (used ? "backend: hnv\n"
+                                       : "backend: stock\n")));
+            ck_assert(status_says(&f, "errors: 0\n"));
+        }
+    }
+    fixture_uninit(&f);
+}
+END_TEST
+
+START_TEST(the_switch_is_asked_what_it_can)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    switch_set_backend(f.sw, SWITCH_BACKEND_HNV);
+    ck_assert(status_says(&f, "backend: not known\n"));
+    switch_set_plan(f.sw, make_plan(2, 0));
+    fixture_flush(&f);
+    ck_assert(status_says(&f, "backend: stock\n"));
+    ck_assert(status_says(&f, "has no datapath extension"
+                          " (OFPBRC_BAD_SUBTYPE)"));
+    ck_assert(status_says(&f, "errors: 0\n"));
+
+    fake_stop(&f.fake);
+    fixture_run_for(&f, 20);
+    f.fake.hnv_version = HNV_WIRE_VERSION + 1;
+    fake_start(&f.fake);
+    fixture_flush(&f);
+    ck_assert(status_says(&f, "backend: stock\n"));
+    ck_assert(status_says(&f, "which this agent does not speak"));
+
+    fake_stop(&f.fake);
+    fixture_run_for(&f, 20);
+    f.fake.hnv_version = HNV_WIRE_VERSION;
+    fake_start(&f.fake);
+    fixture_flush(&f);
+    ck_assert(status_says(&f, "backend: hnv\n"));
+
+    switch_set_backend(f.sw, SWITCH_BACKEND_STOCK);
+    fixture_flush(&f);
+    ck_assert(status_says(&f, "backend: stock\n"));
+    ck_assert(status_says(&f, "which no setting asks for"));
+    fixture_uninit(&f);
+}
+END_TEST
+
+START_TEST(entries_travel_many_to_a_message)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    f.fake.hnv_version = HNV_WIRE_VERSION;
+    switch_set_backend(f.sw, SWITCH_BACKEND_HNV);
+    switch_set_plan(f.sw, make_plan(2, 0));
+    fixture_flush(&f);
+    for (uint32_t i = 0; i < 2 * HNV_SPACE_MOD_MAX + 1; i++) {
+        struct in6_addr ca = addr_from_ipv4(htonl(0x0a000000 + i));
+        struct space_entry e = { .where = { SPACE_VXLAN, ca } };
+
+        space_key_init_ca(&e.key, 5000, &ca);
+        fixture_put(&f, &e);
+    }
+    fixture_flush(&f);
+    ck_assert_uint_eq(f.fake.n_space_mods, 3);
+    check_spaces(&f, true);
+
+    /* And after a reconnect none. */
+    fake_stop(&f.fake);
+    fixture_run_for(&f, 20);
+    fake_start(&f.fake);
+    fixture_flush(&f);
+    ck_assert_uint_eq(f.fake.n_space_mods, 3);
+
+    /* But one if there is one that differs, and one that is too many. */
+    struct stored *s = CONTAINER_OF(hmap_first(&f.fake.spaces.entries),
+                                    struct stored, hmap_node);
+    struct space_entry extra = s->entry;
+
+    s->entry.where.encap = SPACE_NVGRE;
+    extra.key.vsid = 77;
+    store_put(&f.fake.spaces, &extra);
+    fake_stop(&f.fake);
+    fixture_run_for(&f, 20);
+    fake_start(&f.fake);
+    fixture_flush(&f);
+    ck_assert_uint_eq(f.fake.n_space_mods, 5);
+    check_spaces(&f, true);
+    fixture_uninit(&f);
+}
+END_TEST
+
+START_TEST(what_the_datapath_refuses_is_tried_again)
+{
+    struct fixture f;
+    struct in6_addr ca = addr_from_ipv4(htonl(0x0a000001));
+    struct space_entry e = { .where = { SPACE_VXLAN, ca } };
+
+    fixture_init(&f);
+    f.fake.hnv_version = HNV_WIRE_VERSION;
+    switch_set_backend(f.sw, SWITCH_BACKEND_HNV);
+    switch_set_plan(f.sw, make_plan(2, 0));
+    fixture_flush(&f);
+
+    space_key_init_ca(&e.key, 5000, &ca);
+    f.fake.refuse_spaces = true;
+    fixture_put(&f, &e);
+
+    uint64_t seq = switch_flush(f.sw);
+
+    RUN_UNTIL(&f, status_says(&f, "refused space entries (OFPFMFC_TABLE"));
+    ck_assert_uint_lt(switch_acked(f.sw), seq);
+    f.fake.refuse_spaces = false;
+    RUN_UNTIL(&f, switch_acked(f.sw) >= seq);
+    check_spaces(&f, true);
     fixture_uninit(&f);
 }
 END_TEST
@@ -1650,6 +1960,10 @@ main(void)
     tcase_add_test(session, a_flow_that_is_not_understood_is_left_out);
     tcase_add_test(session, nothing_is_touched_without_a_plan);
     tcase_add_test(session, random_changes_end_in_step);
+    tcase_add_test(session, random_changes_end_in_step_on_changing_switches);
+    tcase_add_test(session, the_switch_is_asked_what_it_can);
+    tcase_add_test(session, entries_travel_many_to_a_message);
+    tcase_add_test(session, what_the_datapath_refuses_is_tried_again);
     tcase_add_test(session, an_empty_flush_is_acknowledged_at_once);
     tcase_add_test(session, after_a_reconnect_only_the_difference_is_sent);
     tcase_add_test(session, leftovers_are_removed);

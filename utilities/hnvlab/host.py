@@ -29,8 +29,8 @@ FIRST_TABLE = 100
 
 
 class Host:
-    """'programs' are paths of the agent and of ovs-vswitchd, and the agent's
-    additional arguments."""
+    """'programs' are paths of the agent and of ovs-vswitchd, the agent's
+    additional arguments, and which backend it is to use."""
 
     def __init__(self, spec, desc, namespace, folder, programs):
         self.spec = spec
@@ -43,6 +43,7 @@ class Host:
         self.run_dir = f"{folder}/hnv-run"
         self.remote = f"unix:{self.run_dir}/db.sock"
         self.agent = self._agent(programs)
+        self.backend = programs.backend
 
     def env(self):
         """What 'hnv-lab host' adds to a command's environment."""
@@ -126,6 +127,7 @@ class Host:
         commands = [["set", "Open_vSwitch", ".",
                      f"external_ids:system-id={self.name}",
                      f"external_ids:hnv-bridge={BRIDGE}",
+                     f"external_ids:hnv-backend={self.backend}",
                      "external_ids:hnv-datapath-type=netdev"]]
         for i, pa in enumerate(self.pas):
             vlan = self.spec.subnet_of(pa).vlan

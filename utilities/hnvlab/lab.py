@@ -43,6 +43,7 @@ class Programs:
     agent: str
     agent_args: List[str] = field(default_factory=list)
     vswitchd: str = "ovs-vswitchd"
+    backend: str = "stock"      # external_ids:hnv-backend
 
 
 def base_folder():

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "switch/space-hnv.h"
+#include <stdlib.h>
+#include <string.h>
+#include "datapath-ext/messages.h"
+#include "openvswitch/ofpbuf.h"
+#include "packets.h"
+#include "switch/channel.h"
+#include "switch/space-check.h"
+#include "switch/switch.h"
+#include "util.h"
+
+struct space_hnv {
+    struct space_source source;
+    struct channel *channel;
+
+    /* The message that is being filled, with entries of one command. */
+    enum hnv_space_command command;
+    struct space_entry entries[HNV_SPACE_MOD_MAX];
+    size_t n;
+
+    /* NULL unless a check is under way. */
+    struct space_check *check;
+    ovs_be32 check_xid;         /* Of the piece that is waited for. */
+    bool checked;
+
+    struct space_hnv_counts counts;
+};
+
+/* Sends 'msg' and returns its number. */
+static ovs_be32
+send_numbered(struct channel *channel, struct ofpbuf *msg)
+{
+    ovs_be32 xid = ((const struct ofp_header *) msg->data)->xid;
+
+    channel_send(channel, msg);
+    return xid;
+}
+
+struct space_hnv *
+space_hnv_create(const struct space_source *source, struct channel *channel)
+{
+    struct space_hnv *hnv = xzalloc(sizeof *hnv);
+
+    hnv->source = *source;
+    hnv->channel = channel;
+    return hnv;
+}
+
+void
+space_hnv_destroy(struct space_hnv *hnv)
+{
+    if (hnv) {
+        space_check_destroy(hnv->check);
+        free(hnv);
+    }
+}
+
+ovs_be32
+space_hnv_ask_ability(struct channel *channel)
+{
+    return send_numbered(channel,
+                         hnv_stats_request_encode(channel_version(channel)));
+}
+
+bool
+space_hnv_take_ability(const struct ofp_header *oh,
+                       struct space_hnv_ability *ability)
+{
+    struct hnv_stats stats;
+
+    if (hnv_stats_reply_decode(oh, &stats)) {
+        return false;
+    }
+    memset(ability, 0, sizeof *ability);
+    ability->n_entries = stats.table.n_ports;
+    ability->version = stats.version;
+    ability->speaks_ours = stats.version == HNV_WIRE_VERSION;
+    for (size_t i = 0; i < ARRAY_SIZE(stats.table.n_entries); i++) {
+        ability->n_entries += stats.table.n_entries[i];
+    }
+    return true;
+}
+
+void
+space_hnv_flush(struct channel *channel)
+{
+    channel_send(channel, hnv_space_mod_encode(channel_version(channel),
+                                               HNV_SPACE_FLUSH, NULL, 0));
+}
+
+static bool
+holds_key(const struct space_key *key)
+{
+    return key->kind != SPACE_BY_PA;
+}
+
+bool
+space_hnv_holds(const struct space_entry *e)
+{
+    return (holds_key(&e->key) && e->where.encap != SPACE_REWRITE
+            && (e->where.encap != SPACE_LOCAL
+                || !ipv6_addr_is_set(&e->where.pa)));
+}
+
+/* Changes. */
+
+static void
+tell(struct space_hnv *hnv, enum hnv_space_command command,
+     const struct space_entry *e)
+{
+    if (hnv->command != command || hnv->n >= HNV_SPACE_MOD_MAX) {
+        space_hnv_push(hnv);
+        hnv->command = command;
+    }
+    hnv->entries[hnv->n++] = *e;
+}
+
+static void
+tell_gone(struct space_hnv *hnv, const struct space_key *key)
+{
+    if (holds_key(key)) {
+        tell(hnv, HNV_SPACE_DELETE, &(struct space_entry) { .key = *key });
+        hnv->counts.n_removes++;
+    }
+}
+
+void
+space_hnv_put(struct space_hnv *hnv, const struct space_entry *e)
+{
+    if (space_hnv_holds(e)) {
+        tell(hnv, HNV_SPACE_PUT, e);
+        hnv->counts.n_puts++;
+    } else {
+        /* It may have been one that the datapath holds. */
+        tell_gone(hnv, &e->key);
+    }
+}
+
+void
+space_hnv_update(struct space_hnv *hnv, const struct space_key *key)
+{
+    struct space_entry e;
+
+    if (hnv->source.find(key, &e, hnv->source.aux)) {
+        space_hnv_put(hnv, &e);
+    } else {
+        tell_gone(hnv, key);
+    }
+}
+
+bool
+space_hnv_push(struct space_hnv *hnv)
+{
+    if (!hnv->n) {
+        return false;
+    }
+    channel_send(hnv->channel,
+                 hnv_space_mod_encode(channel_version(hnv->channel),
+                                      hnv->command, hnv->entries, hnv->n));
+    hnv->n = 0;
+    hnv->counts.n_messages++;
+    return true;
+}
+
+/* The check. */
+
+static void
+ask_piece(struct space_hnv *hnv, const struct space_cursor *cursor)
+{
+    const struct hnv_space_query query = {
+        .cursor = *cursor, .vsid = HNV_ANY_VSID, .kind = HNV_ANY_KIND,
+    };
+
+    hnv->check_xid = send_numbered(
+        hnv->channel,
+        hnv_space_request_encode(channel_version(hnv->channel), &query));
+}
+
+void
+space_hnv_start_check(struct space_hnv *hnv)
+{
+    struct space_cursor cursor = SPACE_CURSOR_INITIALIZER;
+
+    space_check_destroy(hnv->check);
+    hnv->check = space_check_create(&hnv->source, space_hnv_holds);
+    hnv->checked = false;
+    hnv->counts.n_found = hnv->counts.n_missing = 0;
+    ask_piece(hnv, &cursor);
+}
+
+/* Compared as they are on the wire, where all that counts is and nothing
+ * else. */
+static bool
+is_same(const struct space_entry *wanted, const struct space_entry *found)
+{
+    struct hnv_wire_entry a, b;
+
+    hnv_entry_encode(wanted, &a);
+    hnv_entry_encode(found, &b);
+    return !memcmp(&a, &b, sizeof a);
+}
+
+static void
+check_entry(struct space_hnv *hnv, const struct space_entry *found)
+{
+    struct space_entry wanted;
+
+    hnv->counts.n_found++;
+    if (!hnv->source.find(&found->key, &wanted, hnv->source.aux)
+        || !space_hnv_holds(&wanted)) {
+        space_check_gone(hnv->check, &found->key);
+    } else if (is_same(&wanted, found)) {
+        space_check_right(hnv->check, &found->key);
+    }
+}
+
+bool
+space_hnv_take(struct space_hnv *hnv, const struct ofp_header *oh)
+{
+    struct hnv_space_piece piece;
+    struct space_entry *entries;
+    size_t n;
+
+    if (!hnv->check || hnv->checked || oh->xid != hnv->check_xid
+        || hnv_space_reply_decode(oh, &piece, &entries, &n)) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        check_entry(hnv, &entries[i]);
+    }
+    free(entries);
+
+    if (piece.more) {
+        ask_piece(hnv, &piece.cursor);
+    } else {
+        space_check_finish(hnv->check);
+        hnv->counts.n_missing = space_check_n_missing(hnv->check);
+        hnv->checked = true;
+    }
+    return true;
+}
+
+bool
+space_hnv_is_checked(const struct space_hnv *hnv)
+{
+    return !hnv->check || hnv->checked;
+}
+
+bool
+space_hnv_next_missing(struct space_hnv *hnv, struct space_key *key)
+{
+    return space_check_next_missing(hnv->check, key);
+}
+
+bool
+space_hnv_next_gone(struct space_hnv *hnv, struct space_key *key)
+{
+    return space_check_next_gone(hnv->check, key);
+}
+
+void
+space_hnv_end_check(struct space_hnv *hnv)
+{
+    space_check_destroy(hnv->check);
+    hnv->check = NULL;
+}
+
+void
+space_hnv_get_counts(const struct space_hnv *hnv,
+                     struct space_hnv_counts *counts)
+{
+    *counts = hnv->counts;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef SWITCH_SPACE_HNV_H
+#define SWITCH_SPACE_HNV_H 1
+
+/* Space entries in the datapath, of a switch with the datapath extension.
+ *
+ * They travel many to a message, in the order in which they are told, and the
+ * extension takes a message's entries or none of them.  What was told and did
+ * not fill a message yet is sent by space_hnv_push(): to be called before
+ * anything that has to come after it.
+ *
+ * The datapath has no place for what IP rewrite asks, because no tunnel is in
+ * it: see space_hnv_holds().
+ *
+ * After a reconnect the switch is asked for all entries, piece by piece: the
+ * next piece is asked for when one is there.  What is wanted may change in the
+ * meantime and is then told at once, which does no harm, see readback.h.
+ *
+ * A subject of one thread at a time. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "model/space.h"
+#include "openvswitch/types.h"
+
+struct channel;
+struct ofp_header;
+struct space_hnv;
+struct space_source;
+
+/* For a session of 'channel'. */
+struct space_hnv *space_hnv_create(const struct space_source *,
+                                   struct channel *);
+void space_hnv_destroy(struct space_hnv *);
+
+/* What HNV_STATS tells a session. */
+struct space_hnv_ability {
+    uint32_t version;           /* Of the messages. */
+    bool speaks_ours;           /* That is, HNV_WIRE_VERSION. */
+    uint64_t n_entries;         /* Of all kinds, and ports. */
+};
+
+/* Asks the switch what it can do, and returns the request's number.  A switch
+ * without the extension answers with an error. */
+ovs_be32 space_hnv_ask_ability(struct channel *);
+bool space_hnv_take_ability(const struct ofp_header *,
+                            struct space_hnv_ability *);
+
+/* Removes everything, for a session that is not to have entries there. */
+void space_hnv_flush(struct channel *);
+
+/* True if the entry has a place in the datapath. */
+bool space_hnv_holds(const struct space_entry *);
+
+void space_hnv_put(struct space_hnv *, const struct space_entry *);
+
+/* Has the datapath hold what is wanted under 'key', perhaps nothing. */
+void space_hnv_update(struct space_hnv *, const struct space_key *);
+
+/* Sends what was told.  True if that was anything. */
+bool space_hnv_push(struct space_hnv *);
+
+/* Asks what is there. */
+void space_hnv_start_check(struct space_hnv *);
+
+/* Takes in an answer.  False if it makes no sense, or answers something
+ * else. */
+bool space_hnv_take(struct space_hnv *, const struct ofp_header *);
+
+/* All answers are in, or none was asked for. */
+bool space_hnv_is_checked(const struct space_hnv *);
+
+/* What has to be updated after that, which these do not say: keys of entries
+ * that lack or differ, and of those that nobody wants. */
+bool space_hnv_next_missing(struct space_hnv *, struct space_key *);
+bool space_hnv_next_gone(struct space_hnv *, struct space_key *);
+void space_hnv_end_check(struct space_hnv *);
+
+/* Figures for people. */
+struct space_hnv_counts {
+    uint64_t n_puts, n_removes, n_messages;
+    size_t n_found, n_missing;  /* Of the last check. */
+};
+void space_hnv_get_counts(const struct space_hnv *,
+                          struct space_hnv_counts *);
+
+#endif /* switch/space-hnv.h */
