@@ -7,6 +7,10 @@ agent_libhnv_la_SOURCES += \
 	agent/switch/channel.h \
 	agent/switch/encode.c \
 	agent/switch/encode.h \
+	agent/switch/link-private.h \
+	agent/switch/link-receive.c \
+	agent/switch/link-send.c \
+	agent/switch/link-status.c \
 	agent/switch/link.c \
 	agent/switch/notes.c \
 	agent/switch/notes.h \
