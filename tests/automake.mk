@@ -186,6 +186,7 @@ EXTRA_DIST += \
 	tests/system/test_firewall_log.py \
 	tests/system/test_firewall_ports.py \
 	tests/system/test_firewall_random.py \
+	tests/system/test_firewall_trunk.py \
 	tests/system/test_forwarding.py \
 	tests/system/test_guards.py \
 	tests/system/test_host.py \

@@ -37,6 +37,8 @@ agent_libhnv_la_SOURCES += \
 	agent/compile/firewall-parts.h \
 	agent/compile/firewall-set.c \
 	agent/compile/firewall-set.h \
+	agent/compile/firewall-zones.c \
+	agent/compile/firewall-zones.h \
 	agent/compile/mtu.c \
 	agent/compile/mtu.h \
 	agent/compile/parts.c \

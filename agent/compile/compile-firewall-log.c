@@ -3,6 +3,7 @@
 #include <config.h>
 #include "compile/compile-private.h"
 #include <inttypes.h>
+#include "compile/firewall-zones.h"
 #include "compile/punt.h"
 #include "model/firewall.h"
 #include "util.h"
@@ -28,16 +29,16 @@ logs(const struct bound_port *bound)
 }
 
 static void
-log_port(struct compile_ctx *cx, const struct bound_port *bound)
+log_zone(struct compile_ctx *cx, const struct firewall_zone *zone)
 {
+    const struct bound_port *bound = zone->bound;
     static const char *const states[] = { "+trk+new", "-trk" };
     uint32_t meter = punt_log_meter(bound->iface->ofport);
 
-    plan_add_meter(cx->plan, meter);
     for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
         plan_add(cx->plan, TABLE_FW_LOG, 100, row_cookie(&bound->port->row),
                  plan_text(REG_FW"=%#"PRIx32"/0xffff,ct_state=%s",
-                           bound->iface->ofport, states[i]),
+                           (uint32_t) zone->number, states[i]),
                  plan_text("set_field:%#x/0xff->"REG_PUNT","
                            "controller(userdata=%02x,max_len=65535,"
                            "meter_id=%"PRIu32"),"
@@ -49,9 +50,19 @@ log_port(struct compile_ctx *cx, const struct bound_port *bound)
 void
 compile_firewall_log(struct compile_ctx *cx)
 {
-    for (size_t i = 0; i < cx->n_ports; i++) {
-        if (cx->ports[i].state == PORT_ACTIVE && logs(&cx->ports[i])) {
-            log_port(cx, &cx->ports[i]);
+    const struct bound_port *last = NULL;
+
+    for (size_t i = 0; i < cx->n_zones; i++) {
+        const struct firewall_zone *zone = &cx->zones[i];
+        const struct bound_port *bound = zone->bound;
+
+        if (bound->state != PORT_ACTIVE || !logs(bound) || !zone->number) {
+            continue;
         }
+        if (bound != last) {
+            plan_add_meter(cx->plan, punt_log_meter(bound->iface->ofport));
+            last = bound;
+        }
+        log_zone(cx, zone);
     }
 }

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include "compile/firewall-kind.h"
+#include "compile/firewall-zones.h"
 #include "model/firewall.h"
 #include "openvswitch/dynamic-string.h"
 #include "packets.h"
@@ -30,11 +31,12 @@
  * FW_KIND finds packets that are no business of the firewall, and those that
  * Open vSwitch cannot track.
  *
- * Each port has a conntrack zone.  Its number is that of its OpenFlow port,
- * which is the interface's for as long as the connections that Open vSwitch
- * knows of: it survives restarts of the agent.  When the port goes, or is let
- * through everything, its connections are forgotten: those of another port, or
- * the same ones much later, are not what the zone remembers.
+ * Each port has a conntrack zone for each of its subnets.  Its number follows
+ * from that of its OpenFlow port, which is the interface's for as long as the
+ * connections that Open vSwitch knows of: it survives restarts of the agent.
+ * When the port goes, or is let through everything, its connections are
+ * forgotten: those of another port, or the same ones much later, are not what
+ * the zone remembers.
  *
  * FW_LAYERS asks each layer's rules about the connection, those for the
  * direction in which it was opened: what goes out and answers is decided by
@@ -76,10 +78,12 @@ enum layers_priority {
     PRIORITY_ASK = 100,
 };
 
-static uint32_t
-zone_of(const struct bound_port *bound)
+/* Match on what is of the zone's subnet, where its port is in others too. */
+static char *
+match_subnet(const struct firewall_zone *zone)
 {
-    return bound->iface->ofport;
+    return (zone->vsid ? xasprintf(","REG_VSID"=%#"PRIx32, zone->vsid)
+            : xstrdup(""));
 }
 
 /* FW_OUT and FW_IN. */
@@ -99,23 +103,25 @@ open_port(struct compile_ctx *cx, const struct bound_port *bound)
 }
 
 static void
-guard_port(struct compile_ctx *cx, const struct bound_port *bound)
+guard_subnet(struct compile_ctx *cx, const struct firewall_zone *zone)
 {
-    uint64_t cookie = row_cookie(&bound->port->row);
-    uint32_t ofport = bound->iface->ofport;
+    uint64_t cookie = row_cookie(&zone->bound->port->row);
+    uint32_t ofport = zone->bound->iface->ofport;
+    char *subnet = match_subnet(zone);
 
     plan_add(cx->plan, TABLE_FW_OUT, 100, cookie,
-             plan_text("in_port=%"PRIu32, ofport),
+             plan_text("in_port=%"PRIu32"%s", ofport, subnet),
              plan_text("set_field:%#"PRIx32"->"REG_FW",resubmit(,%d)",
-                       zone_of(bound), TABLE_FW_KIND));
+                       (uint32_t) zone->number, TABLE_FW_KIND));
     plan_add(cx->plan, TABLE_FW_IN, 100, cookie,
-             plan_text(REG_OUT_PORT"=%#"PRIx32, ofport),
+             plan_text(REG_OUT_PORT"=%#"PRIx32"%s", ofport, subnet),
              plan_text("set_field:%#"PRIx32"->"REG_FW",resubmit(,%d)",
-                       zone_of(bound) | FW_IN_BIT, TABLE_FW_KIND));
+                       zone->number | FW_IN_BIT, TABLE_FW_KIND));
+    free(subnet);
 
     /* Its own broadcasts do not come back to it.  Of a port that is in several
      * subnets DELIVER says what does. */
-    if (!bound->port->n_trunks) {
+    if (!zone->bound->port->n_trunks) {
         plan_add(cx->plan, TABLE_FW_IN, 110, cookie,
                  plan_text("in_port=%"PRIu32","REG_OUT_PORT"=%#"PRIx32,
                            ofport, ofport), xstrdup("drop"));
@@ -255,10 +261,11 @@ ask_layers(const struct fw_port *fw, enum fw_direction direction)
 /* Both sides of a port: what it sends belongs to a connection that it opened,
  * unless it is a reply; what it gets, the other way round. */
 static void
-ask_port(struct compile_ctx *cx, const struct bound_port *bound, bool in)
+ask_port(struct compile_ctx *cx, const struct firewall_zone *zone, bool in)
 {
+    const struct bound_port *bound = zone->bound;
     uint64_t cookie = row_cookie(&bound->port->row);
-    uint32_t whose = zone_of(bound) | (in ? FW_IN_BIT : 0);
+    uint32_t whose = zone->number | (in ? FW_IN_BIT : 0);
     enum fw_direction own = in ? FW_INBOUND : FW_OUTBOUND;
     enum fw_direction other = in ? FW_OUTBOUND : FW_INBOUND;
 
@@ -276,20 +283,20 @@ ask_port(struct compile_ctx *cx, const struct bound_port *bound, bool in)
 /* FW_TRACKED. */
 
 static void
-recognize(struct compile_ctx *cx, const struct bound_port *bound, bool in)
+recognize(struct compile_ctx *cx, const struct firewall_zone *zone, bool in)
 {
-    uint64_t cookie = row_cookie(&bound->port->row);
-    uint32_t zone = zone_of(bound);
-    uint32_t whose = zone | (in ? FW_IN_BIT : 0);
+    uint64_t cookie = row_cookie(&zone->bound->port->row);
+    uint32_t number = zone->number;
+    uint32_t whose = number | (in ? FW_IN_BIT : 0);
 
     plan_add(cx->plan, TABLE_FW_TRACKED, 100, cookie,
              plan_text(REG_FW"=%#"PRIx32",ct_zone=%"PRIu32
-                       ",ct_state=+trk-inv", whose, zone),
+                       ",ct_state=+trk-inv", whose, number),
              plan_text("resubmit(,%d)", TABLE_FW_LAYERS));
     plan_add(cx->plan, TABLE_FW_TRACKED, 100, cookie,
              plan_text(REG_FW"=%#"PRIx32",ct_zone=%"PRIu32
                        ",ct_state=+trk-inv,ct_mark=%d",
-                       whose | FW_COMMIT_BIT, zone, FW_CT_MARK),
+                       whose | FW_COMMIT_BIT, number, FW_CT_MARK),
              plan_text("resubmit(,%d)", TABLE_FW_PASS));
 }
 
@@ -340,39 +347,53 @@ obey(struct compile_ctx *cx)
 
 /* A port that is blocked for now may find its connections again. */
 static bool
-has_zone(const struct bound_port *bound)
+remembers(const struct bound_port *bound)
 {
-    return (bound->iface && bound->iface->ofport != OFPP_NONE
-            && !(bound->state == PORT_ACTIVE && bound->firewall->open));
+    return !(bound->state == PORT_ACTIVE && bound->firewall->open);
+}
+
+/* What is sent and got in one of a port's subnets. */
+static void
+guard(struct compile_ctx *cx, const struct firewall_zone *zone)
+{
+    guard_subnet(cx, zone);
+    for (int in = 0; in < 2; in++) {
+        recognize(cx, zone, in);
+        ask_port(cx, zone, in);
+    }
+}
+
+static bool
+guard_all(struct compile_ctx *cx)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < cx->n_zones; i++) {
+        const struct firewall_zone *zone = &cx->zones[i];
+
+        if (zone->number && remembers(zone->bound)) {
+            plan_add_zone(cx->plan, zone->number);
+            if (zone->bound->state == PORT_ACTIVE) {
+                guard(cx, zone);
+                any = true;
+            }
+        }
+    }
+    return any;
 }
 
 void
 compile_firewall(struct compile_ctx *cx)
 {
-    bool any = false;
-
     for (size_t i = 0; i < cx->n_ports; i++) {
         const struct bound_port *bound = &cx->ports[i];
 
-        if (has_zone(bound)) {
-            plan_add_zone(cx->plan, zone_of(bound));
-        }
-        if (bound->state != PORT_ACTIVE) {
-            continue;
-        }
-        if (bound->firewall->open) {
+        if (bound->state == PORT_ACTIVE && bound->firewall->open) {
             open_port(cx, bound);
-        } else {
-            guard_port(cx, bound);
-            for (int in = 0; in < 2; in++) {
-                recognize(cx, bound, in);
-                ask_port(cx, bound, in);
-            }
-            any = true;
         }
     }
     from_agent(cx);
-    if (any) {
+    if (guard_all(cx)) {
         sort_kinds(cx);
         obey(cx);
     }

@@ -25,6 +25,8 @@ struct compile_ctx {
     size_t n_ports;
     const struct port_vlan *vlans;
     size_t n_vlans;
+    const struct firewall_zone *zones;
+    size_t n_zones;
     struct plan *plan;
 };
 

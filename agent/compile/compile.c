@@ -7,6 +7,7 @@
 #include "compile/choose-pa.h"
 #include "compile/compile-private.h"
 #include "compile/firewall-parts.h"
+#include "compile/firewall-zones.h"
 #include "compile/mtu.h"
 #include "model/firewall.h"
 #include "openvswitch/util.h"
@@ -68,6 +69,10 @@ compile(const struct rules *rules, const struct firewall *firewall,
     }
     diagnose_pas(rules, host, &out->diags);
 
+    size_t n_zones;
+    struct firewall_zone *zones = firewall_zones(out->ports, out->n_ports,
+                                                 &n_zones);
+
     out->plan = plan_create();
     struct compile_ctx cx = {
         .rules = rules,
@@ -76,6 +81,8 @@ compile(const struct rules *rules, const struct firewall *firewall,
         .n_ports = out->n_ports,
         .vlans = out->vlans,
         .n_vlans = out->n_vlans,
+        .zones = zones,
+        .n_zones = n_zones,
         .plan = out->plan,
     };
     compile_ports(&cx);
@@ -98,6 +105,7 @@ compile(const struct rules *rules, const struct firewall *firewall,
     compile_balance(&cx);
     compile_mtu(&cx);
     compile_drops(&cx);
+    free(zones);
     add_firewall_parts(out, parts);
     if (plan_sort(out->plan)) {
         VLOG_WARN("two flows with one match in a plan; this is a bug");

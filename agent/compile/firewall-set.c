@@ -2,6 +2,7 @@
 
 #include <config.h>
 #include "compile/firewall-set.h"
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,21 +116,34 @@ add_dimension(struct rule_compiler *rc)
 
 /* Addresses. */
 
+/* A block's prefix.  Of an IPv6 range it may be what IPv4 is mapped to, which
+ * is IPv6 here, too. */
+static char *
+format_block(const struct range_block *block, bool ipv6)
+{
+    struct in6_addr addr = range_value_to_addr(&block->value);
+    char buf[ADDR_STRLEN];
+
+    if (ipv6) {
+        inet_ntop(AF_INET6, &addr, buf, sizeof buf);
+    } else {
+        addr_format(&addr, buf);
+    }
+    return xasprintf("%s/%u", buf, (ipv6 ? 128 : 32) - block->n_free);
+}
+
 static void
 add_prefixes(struct dimension *d, const char *field,
-             const struct ranges *ranges)
+             const struct ranges *ranges, bool ipv6)
 {
     struct range_cursor cursor = { .i = 0 };
     struct range_block block;
 
     while (ranges_next_block(ranges, &cursor, &block)) {
-        struct addr_prefix net = { .addr = range_value_to_addr(&block.value) };
-        char buf[ADDR_STRLEN];
+        char *net = format_block(&block, ipv6);
 
-        net.plen = (addr_is_ipv4(&net.addr) ? 32 : 128) - block.n_free;
-        add_element(d, -1, (net.plen ? xasprintf(",%s=%s", field,
-                                                 addr_prefix_format(&net, buf))
-                            : xstrdup("")));
+        add_element(d, -1, xasprintf(",%s=%s", field, net));
+        free(net);
     }
 }
 
@@ -157,7 +171,7 @@ add_addresses(struct rule_compiler *rc, const char *field,
                                    ? &addresses->ipv6 : &addresses->ipv4);
 
     if (!is_any_address(rc, addresses)) {
-        add_prefixes(add_dimension(rc), field, ranges);
+        add_prefixes(add_dimension(rc), field, ranges, rc->variant->ipv6);
     }
     return addresses->any || ranges->n;
 }

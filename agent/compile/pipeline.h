@@ -160,8 +160,9 @@ enum pipeline_table {
 
 /* Registers of the firewall, which borrows those of REG_CA6: nothing is looked
  * up before FW_OUT or after FW_IN. */
-#define REG_FW       "reg12"    /* Whose: the port's conntrack zone, in the low
-                                 * 16 bits; FW_IN_BIT; FW_COMMIT_BIT. */
+#define REG_FW       "reg12"    /* Whose: the conntrack zone of a port's
+                                 * subnet, in the low 16 bits; FW_IN_BIT;
+                                 * FW_COMMIT_BIT. */
 #define REG_FW_ZONE  "NXM_NX_REG12[0..15]"
 #define REG_FW_SET   "reg13"    /* Set of rules that is asked. */
 #define REG_FW_SAYS  "reg14"    /* What was said: FW_SAYS_*. */
