@@ -2,6 +2,7 @@
 
 #include <config.h>
 #include "firewall-counters.h"
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,6 +126,15 @@ is_counted(const struct question *q, const struct fw_row_view *row)
     return !firewall_find(policy_firewall(q->policy), row->port)->open;
 }
 
+/* A rule's id may be any text; what is shown stays one line. */
+static void
+put_rule_id(struct ds *s, const char *rule_id)
+{
+    for (const char *p = rule_id; *p; p++) {
+        ds_put_char(s, iscntrl((unsigned char) *p) ? '?' : *p);
+    }
+}
+
 static void
 format_counter(struct question *q, const struct fw_row_view *row,
                struct ds *s)
@@ -137,7 +147,9 @@ format_counter(struct question *q, const struct fw_row_view *row,
     } else {
         ds_put_format(s, "%42s", "not counted, as everything passes");
     }
-    ds_put_format(s, "  %s: %s", row->rule_id, row->rule->text);
+    ds_put_cstr(s, "  ");
+    put_rule_id(s, row->rule_id);
+    ds_put_format(s, ": %s", row->rule->text);
     if (counter->n_rows > 1) {
         ds_put_format(s, " (one of %u that are counted together)",
                       counter->n_rows);

@@ -155,6 +155,10 @@ parse_addresses(char *element, struct in6_addr *first, struct in6_addr *last)
     struct addr_prefix prefix;
 
     if (addr_prefix_parse(element, &prefix)) {
+        if (addr_is_ipv4(&prefix.addr) && strchr(element, ':')) {
+            /* IPv4 as IPv6 writes it: whose length it is, is not clear. */
+            return false;
+        }
         prefix = addr_prefix_network(&prefix);
         *first = prefix.addr;
         *last = prefix_end(&prefix);

@@ -218,3 +218,18 @@ def test_what_people_are_shown(world, firewall):
     assert appctl(world, "h1", "fw/rules", with_braces).splitlines()[0] == \
         text[0]
     assert appctl(world, "h1", "fw/rules", "nobody").strip() == ""
+
+
+def test_a_rule_id_may_be_any_text(world, firewall):
+    """It cannot look like lines of others, and is the same in JSON."""
+    name = 'a "b"\nport \x01\u00e9'
+    firewall(a2=[rule("Inbound", rule_id=name, protocols="tcp", **LOGGED),
+                 *only_out()])
+    port = w.BY_NAME["a2"].port
+    text = appctl(world, "h1", "fw/rules", port).splitlines()
+    assert len(text) == 3
+    assert 'a "b"?port ?\u00e9: ' in text[1]
+    assert name in counted(world, "h1", "a2")
+    log = Log(world, "h1")
+    assert_connects(world, end("a1", 4), end("a2", 4), WEB)
+    log.expect({"rule_id": name, "dst_port": WEB})

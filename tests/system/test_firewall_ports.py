@@ -48,7 +48,8 @@ def test_a_port_without_a_rule_is_blocked_and_says_so(world, firewall, rules):
     ("src_ip_addresses", "10.1.1.300"), ("dst_ip_addresses", ""),
     ("src_ip_addresses", "10.1.1.9-10.1.1.3"), ("dst_ports", "70000"),
     ("src_ip_addresses", "10.1.1.1-2001:db8::1"),
-    ("dst_ip_addresses", "10.1.1.0/33"), ("src_ports", "80-"),
+    ("dst_ip_addresses", "10.1.1.0/33"),
+    ("src_ip_addresses", "::ffff:10.1.1.0/24"), ("src_ports", "80-"),
     ("dst_ports", "9-1"), ("dst_ports", "http"), ("dst_ports", "80,,81"),
     ("protocols", "tpc"), ("protocols", "256"), ("protocols", "")])
 def test_a_rule_that_makes_no_sense_blocks_its_port(world, firewall, column,
