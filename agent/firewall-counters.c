@@ -260,7 +260,7 @@ fw_rules(struct unixctl_conn *conn, int argc, const char *argv[],
     const char *port = argc > 1 + json ? argv[1 + json] : NULL;
     char name[256];
 
-    if (port && (argc > 2 + json
+    if (port && (argc > 2 + json || port[0] == '-'
                  || !addr_guid_normalize(port, name, sizeof name))) {
         unixctl_command_reply_error(conn, "arguments are [--json] [PORT], of "
                                     "which PORT is the name of a port "

@@ -9,6 +9,8 @@ import pytest
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.l2 import Ether
 
+from hnvlab.errors import LabError
+
 import world as w
 from firewall_rules import (ADMIN, allow_all, only_in, only_out, rule)
 from guest_sockets import assert_answers, assert_connects
@@ -218,6 +220,9 @@ def test_what_people_are_shown(world, firewall):
     assert appctl(world, "h1", "fw/rules", with_braces).splitlines()[0] == \
         text[0]
     assert appctl(world, "h1", "fw/rules", "nobody").strip() == ""
+    for wrong in (["--xml"], ["--json", "--json"], ["one", "two"]):
+        with pytest.raises(LabError, match="arguments are"):
+            appctl(world, "h1", "fw/rules", *wrong)
 
 
 def test_a_rule_id_may_be_any_text(world, firewall):
