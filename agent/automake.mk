@@ -14,6 +14,8 @@ agent_libhnv_la_SOURCES = \
 	agent/firewall-log.h \
 	agent/firewall-log-line.c \
 	agent/firewall-log-line.h \
+	agent/flow-question.c \
+	agent/flow-question.h \
 	agent/learning.c \
 	agent/learning.h \
 	agent/log-file.c \

@@ -6,48 +6,22 @@
 #include <stdlib.h>
 #include "compile/drops.h"
 #include "compile/pipeline.h"
+#include "flow-question.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofp-flow.h"
-#include "switch/switch.h"
 #include "unixctl.h"
 #include "util.h"
 
 /* A question under way. */
 struct question {
-    struct unixctl_conn *conn;
     uint64_t packets[N_DROP_REASONS];
     bool answered;
 };
 
 static void
-answer(struct question *q)
-{
-    struct ds s = DS_EMPTY_INITIALIZER;
-
-    if (q->answered) {
-        for (int reason = 1; reason < N_DROP_REASONS; reason++) {
-            ds_put_format(&s, "%-20s %"PRIu64"\n",
-                          drop_reason_to_string(reason), q->packets[reason]);
-        }
-        unixctl_command_reply(q->conn, ds_cstr(&s));
-    } else {
-        unixctl_command_reply_error(q->conn, "the switch, which counts them, "
-                                    "does not answer; see hnv/status");
-    }
-    ds_destroy(&s);
-    free(q);
-}
-
-static void
 take_flow(const struct ofputil_flow_stats *fs, void *q_)
 {
     struct question *q = q_;
-
-    if (!fs) {
-        answer(q);
-        return;
-    }
-
     uint32_t reason = fs->match.flow.regs[REG_IDX_DROP];
 
     if (reason < N_DROP_REASONS) {
@@ -56,19 +30,28 @@ take_flow(const struct ofputil_flow_stats *fs, void *q_)
     q->answered = true;
 }
 
+static bool
+answer(struct ds *s, void *q_)
+{
+    struct question *q = q_;
+
+    for (int reason = 1; reason < N_DROP_REASONS; reason++) {
+        ds_put_format(s, "%-20s %"PRIu64"\n", drop_reason_to_string(reason),
+                      q->packets[reason]);
+    }
+    return q->answered;
+}
+
 static void
 hnv_drops(struct unixctl_conn *conn, int argc OVS_UNUSED,
-          const char *argv[] OVS_UNUSED, void *link_)
+          const char *argv[] OVS_UNUSED, void *link)
 {
-    struct switch_link *link = link_;
-    struct question *q = xzalloc(sizeof *q);
+    static const struct flow_question_class class = {
+        take_flow, answer, free,
+    };
 
-    q->conn = conn;
-    if (!switch_ask_stats(link, TABLE_DROP, take_flow, q)) {
-        unixctl_command_reply_error(conn, "another such question is under "
-                                    "way; try again");
-        free(q);
-    }
+    flow_question_ask(&class, xzalloc(sizeof(struct question)), conn, link,
+                      TABLE_DROP);
 }
 
 void

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "compile/firewall-set.h"
 #include "compile/pipeline.h"
+#include "flow-question.h"
 #include "hash.h"
 #include "model/firewall.h"
 #include "model/policy.h"
@@ -32,7 +33,6 @@ struct counter {
 
 /* A question under way. */
 struct question {
-    struct unixctl_conn *conn;
     const struct switch_link *link;
     const struct policy *policy;
     bool json;
@@ -44,8 +44,9 @@ struct question {
 };
 
 static void
-question_destroy(struct question *q)
+question_destroy(void *q_)
 {
+    struct question *q = q_;
     struct counter *counter;
 
     HMAP_FOR_EACH_POP (counter, node, &q->counters) {
@@ -210,37 +211,26 @@ format_json(struct question *q, struct ds *s)
     json_destroy(array);
 }
 
-static void
-answer(struct question *q)
+static bool
+answer(struct ds *s, void *q_)
 {
-    struct ds s = DS_EMPTY_INITIALIZER;
+    struct question *q = q_;
 
-    if (switch_is_up(q->link)) {
-        firewall_for_each_row(policy_firewall(q->policy), take_row, q);
-        if (q->n_rows) {
-            qsort(q->rows, q->n_rows, sizeof *q->rows, compare_rows);
-        }
-        (q->json ? format_json : format_text)(q, &s);
-        unixctl_command_reply(q->conn, ds_cstr(&s));
-    } else {
-        unixctl_command_reply_error(q->conn, "the switch, which counts them, "
-                                    "does not answer; see hnv/status");
+    if (!switch_is_up(q->link)) {
+        return false;
     }
-    ds_destroy(&s);
-    question_destroy(q);
+    firewall_for_each_row(policy_firewall(q->policy), take_row, q);
+    if (q->n_rows) {
+        qsort(q->rows, q->n_rows, sizeof *q->rows, compare_rows);
+    }
+    (q->json ? format_json : format_text)(q, s);
+    return true;
 }
 
 static void
 take_flow(const struct ofputil_flow_stats *fs, void *q_)
 {
-    struct question *q = q_;
-
-    if (!fs) {
-        answer(q);
-        return;
-    }
-
-    struct counter *counter = counter_of(q, ntohll(fs->cookie));
+    struct counter *counter = counter_of(q_, ntohll(fs->cookie));
 
     counter->packets += fs->packet_count;
     counter->bytes += fs->byte_count;
@@ -255,6 +245,9 @@ static void
 fw_rules(struct unixctl_conn *conn, int argc, const char *argv[],
          void *command_)
 {
+    static const struct flow_question_class class = {
+        take_flow, answer, question_destroy,
+    };
     const struct command *command = command_;
     bool json = argc > 1 && !strcmp(argv[1], "--json");
     const char *port = argc > 1 + json ? argv[1 + json] : NULL;
@@ -270,17 +263,12 @@ fw_rules(struct unixctl_conn *conn, int argc, const char *argv[],
 
     struct question *q = xzalloc(sizeof *q);
 
-    q->conn = conn;
     q->link = command->link;
     q->policy = command->policy;
     q->json = json;
     q->port = port ? xstrdup(name) : NULL;
     hmap_init(&q->counters);
-    if (!switch_ask_stats(command->link, TABLE_FW_RULES, take_flow, q)) {
-        unixctl_command_reply_error(conn, "another such question is under "
-                                    "way; try again");
-        question_destroy(q);
-    }
+    flow_question_ask(&class, q, conn, command->link, TABLE_FW_RULES);
 }
 
 void
