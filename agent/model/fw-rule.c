@@ -120,11 +120,9 @@ split_range(char *element)
 }
 
 static bool
-add_numbers(struct ranges *ranges, char *element, bool is_protocol)
+add_numbers(struct ranges *ranges, char *element, unsigned int max,
+            bool (*parse)(const char *, unsigned int max, unsigned int *))
 {
-    bool (*parse)(const char *, unsigned int, unsigned int *)
-        = is_protocol ? parse_protocol : parse_number;
-    unsigned int max = is_protocol ? UINT8_MAX : UINT16_MAX;
     struct ends ends = split_range(element);
     unsigned int first, last;
 
@@ -134,6 +132,18 @@ add_numbers(struct ranges *ranges, char *element, bool is_protocol)
     }
     ranges_add(ranges, range_value(first), range_value(last));
     return true;
+}
+
+static bool
+add_protocols(char *element, void *ranges)
+{
+    return add_numbers(ranges, element, UINT8_MAX, parse_protocol);
+}
+
+static bool
+add_ports(char *element, void *ranges)
+{
+    return add_numbers(ranges, element, UINT16_MAX, parse_number);
 }
 
 /* The last address of a prefix. */
@@ -173,8 +183,9 @@ parse_addresses(char *element, struct in6_addr *first, struct in6_addr *last)
 }
 
 static bool
-add_addresses(struct fw_addresses *addresses, char *element)
+add_addresses(char *element, void *addresses_)
 {
+    struct fw_addresses *addresses = addresses_;
     struct in6_addr first, last;
 
     if (!parse_addresses(element, &first, &last)) {
@@ -197,52 +208,65 @@ next_element(char **list)
     return element ? trim(element) : NULL;
 }
 
-static void
-numbers_of(struct parser *p, const char *column, const char *text,
-           bool is_protocol, struct fw_numbers *numbers)
+/* Has 'add' take each element of a list into 'values', but for "*".  Returns
+ * true if there is one of those. */
+static bool
+parse_list(struct parser *p, const char *column, const char *text,
+           bool (*add)(char *element, void *values), void *values,
+           const char *what)
 {
     char *copy = xstrdup(text);
     char *list = copy;
     char *element;
+    bool any = false;
 
     while ((element = next_element(&list)) != NULL) {
         char *whole = xstrdup(element);
 
         if (!strcmp(element, "*")) {
-            numbers->any = true;
-        } else if (!add_numbers(&numbers->ranges, element, is_protocol)) {
-            complain(p, column, whole,
-                     is_protocol ? "a protocol" : "a port or a range of them");
+            any = true;
+        } else if (!add(element, values)) {
+            complain(p, column, whole, what);
         }
         free(whole);
     }
     free(copy);
-    if (numbers->any) {
+    return any;
+}
+
+static void
+settle_numbers(struct fw_numbers *numbers, bool any)
+{
+    numbers->any = any;
+    if (any) {
         numbers->ranges.n = 0;
     }
     ranges_normalize(&numbers->ranges);
 }
 
 static void
+protocols_of(struct parser *p, const char *text, struct fw_numbers *numbers)
+{
+    settle_numbers(numbers, parse_list(p, "protocols", text, add_protocols,
+                                       &numbers->ranges, "a protocol"));
+}
+
+static void
+ports_of(struct parser *p, const char *column, const char *text,
+         struct fw_numbers *numbers)
+{
+    settle_numbers(numbers, parse_list(p, column, text, add_ports,
+                                       &numbers->ranges,
+                                       "a port or a range of them"));
+}
+
+static void
 addresses_of(struct parser *p, const char *column, const char *text,
              struct fw_addresses *addresses)
 {
-    char *copy = xstrdup(text);
-    char *list = copy;
-    char *element;
-
-    while ((element = next_element(&list)) != NULL) {
-        char *whole = xstrdup(element);
-
-        if (!strcmp(element, "*")) {
-            addresses->any = true;
-        } else if (!add_addresses(addresses, element)) {
-            complain(p, column, whole,
-                     "an IP address, a prefix or a range of addresses");
-        }
-        free(whole);
-    }
-    free(copy);
+    addresses->any = parse_list(p, column, text, add_addresses, addresses,
+                                "an IP address, a prefix or a range of "
+                                "addresses");
     if (addresses->any) {
         addresses->ipv4.n = addresses->ipv6.n = 0;
     }
@@ -349,11 +373,11 @@ fw_rule_parse(const struct row_fw_rule *row, const struct uuid *uuid,
         .log = !strcmp(row->logging_state, "Enabled"),
     };
 
-    numbers_of(&p, "protocols", row->protocols, true, &rule.protocols);
+    protocols_of(&p, row->protocols, &rule.protocols);
     addresses_of(&p, "src_ip_addresses", row->src_ip_addresses, &rule.src);
     addresses_of(&p, "dst_ip_addresses", row->dst_ip_addresses, &rule.dst);
-    numbers_of(&p, "src_ports", row->src_ports, false, &rule.src_ports);
-    numbers_of(&p, "dst_ports", row->dst_ports, false, &rule.dst_ports);
+    ports_of(&p, "src_ports", row->src_ports, &rule.src_ports);
+    ports_of(&p, "dst_ports", row->dst_ports, &rule.dst_ports);
     if (p.ok) {
         check_ports(&p, "src_ports", row->src_ports, &rule, &rule.src_ports);
         check_ports(&p, "dst_ports", row->dst_ports, &rule, &rule.dst_ports);
