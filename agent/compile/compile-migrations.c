@@ -4,8 +4,6 @@
 #include "compile/compile-private.h"
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
-#include "byte-order.h"
 #include "util.h"
 
 /* Guests on their way to another host: what is for them goes where their
@@ -59,17 +57,6 @@ copy(char *change)
     return actions;
 }
 
-/* An IPv6 address as the value of a register, which has no other notation. */
-static char *
-format_pa6(const struct in6_addr *pa)
-{
-    ovs_be64 half[2];
-
-    memcpy(half, pa, sizeof half);
-    return xasprintf("%#"PRIx64"%016"PRIx64, ntohll(half[0]),
-                     ntohll(half[1]));
-}
-
 /* Sends copies to another host, by the mapping's encapsulation, or by that of
  * 'to' if the mapping says this host. */
 static void
@@ -80,7 +67,7 @@ copy_to_host(struct compile_ctx *cx, const struct rules_subnet *subnet,
     char *same, *set_pa;
 
     if (over_ipv6) {
-        char *pa = format_pa6(&to->pa);
+        char *pa = pipeline_addr6(&to->pa);
 
         same = xasprintf(","REG_ENCAP"=%#x/%#x,"REG_PA6"=%s",
                          ENCAP_IPV6, ENCAP_IPV6, pa);

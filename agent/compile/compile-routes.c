@@ -4,7 +4,6 @@
 #include "compile/compile-private.h"
 #include <inttypes.h>
 #include <stdlib.h>
-#include "openvswitch/dynamic-string.h"
 #include "packets.h"
 #include "util.h"
 
@@ -71,19 +70,16 @@ route_subnet(struct compile_ctx *cx, const struct rules_subnet *subnet)
 static char *
 load_next_hop(const struct in6_addr *next_hop)
 {
-    struct ds s = DS_EMPTY_INITIALIZER;
-
     if (addr_is_ipv4(next_hop)) {
-        ds_put_format(&s, "set_field:%#"PRIx32"->"REG_CA,
-                      ntohl(addr_to_ipv4(next_hop)));
-    } else {
-        ds_put_cstr(&s, "set_field:0x");
-        for (size_t i = 0; i < sizeof next_hop->s6_addr; i++) {
-            ds_put_format(&s, "%02x", next_hop->s6_addr[i]);
-        }
-        ds_put_cstr(&s, "->"REG_CA6);
+        return xasprintf("set_field:%#"PRIx32"->"REG_CA,
+                         ntohl(addr_to_ipv4(next_hop)));
     }
-    return ds_steal_cstr(&s);
+
+    char *ca = pipeline_addr6(next_hop);
+    char *load = xasprintf("set_field:%s->"REG_CA6, ca);
+
+    free(ca);
+    return load;
 }
 
 /* What the user wants: the packet goes to a guest that forwards it, whoever it

@@ -3,6 +3,7 @@
 #include <config.h>
 #include "compile/pipeline.h"
 #include <stddef.h>
+#include "openvswitch/dynamic-string.h"
 #include "util.h"
 
 static const char *const table_names[] = {
@@ -74,4 +75,17 @@ const char *
 pipeline_table_name(uint8_t table)
 {
     return table < ARRAY_SIZE(table_names) ? table_names[table] : NULL;
+}
+
+/* A register's value has no other notation. */
+char *
+pipeline_addr6(const struct in6_addr *addr)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    ds_put_cstr(&s, "0x");
+    for (size_t i = 0; i < sizeof addr->s6_addr; i++) {
+        ds_put_format(&s, "%02x", addr->s6_addr[i]);
+    }
+    return ds_steal_cstr(&s);
 }

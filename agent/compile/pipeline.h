@@ -295,4 +295,8 @@ pipeline_mac(const struct space_entry *entry)
 /* NULL for a table that is not in use. */
 const char *pipeline_table_name(uint8_t table);
 
+/* Returns an IPv6 address as a value of REG_CA6 or REG_PA6, for the caller to
+ * free. */
+char *pipeline_addr6(const struct in6_addr *);
+
 #endif /* compile/pipeline.h */
