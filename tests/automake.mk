@@ -220,6 +220,7 @@ EXTRA_DIST += \
 	tests/system/test_trunk.py \
 	tests/system/test_trunk_learning.py \
 	tests/system/trunk.py \
+	tests/system/waiting.py \
 	tests/system/wire.py \
 	tests/system/world.py \
 	tests/system/world_ipv6.py

@@ -10,7 +10,7 @@ agent, and is what the agent is measured by."""
 
 import ipaddress
 
-from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet import IP
 from scapy.layers.inet6 import IPv6
 
 LAYERS = ("RuleWithAdminPriority", "RuleWithControllerPriority")

@@ -29,6 +29,18 @@ def guest_socket(world, guest, kind, address, port=0):
     return s
 
 
+def socket_pair(world, kind, client, server, address):
+    """A socket of each of two guests' own stacks, the server's bound to its
+    address; where the client's packets come from its stack decides."""
+    made = []
+    for guest in (client, server):
+        with netns.entered(world.lab.guest(guest).namespace):
+            made.append(socket.socket(family_of(address), kind))
+        made[-1].settimeout(20)
+    made[1].bind((address, 0))
+    return made
+
+
 @contextlib.contextmanager
 def listening(world, guest, address, port):
     with guest_socket(world, guest, TCP, address, port) as s:

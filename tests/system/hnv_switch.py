@@ -11,9 +11,10 @@ import shutil
 import socket
 import struct
 import subprocess
-import time
 
 from scapy.utils import PcapReader
+
+from waiting import until
 
 DEADLINE_S = 10
 
@@ -233,13 +234,7 @@ class Switch:
         self.appctl("netdev-dummy/receive", port, bytes(packet).hex())
 
     def wait_for(self, condition, what="a condition"):
-        deadline = time.monotonic() + DEADLINE_S
-        while time.monotonic() < deadline:
-            value = condition()
-            if value:
-                return value
-            time.sleep(0.05)
-        raise AssertionError("waited in vain for %s" % what)
+        return until(condition, what, DEADLINE_S)
 
     def sent(self, port):
         """What has come out of a port that was made with its capture."""

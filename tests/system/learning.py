@@ -7,7 +7,6 @@ not learn; its guests have mappings."""
 
 import dataclasses
 import re
-import time
 from dataclasses import dataclass, field
 from typing import Dict, List
 
@@ -15,6 +14,7 @@ from scapy.layers.l2 import ARP, Ether
 
 from hnvlab import netns, policy as hnv_policy
 import world as w
+from waiting import until
 from wire import BROADCAST, ZERO, arp_request
 
 VSID = 5001
@@ -56,13 +56,7 @@ def learning_policy(encap="vxlan", plain=None, **config):
 
 def wait_for(condition, what, timeout=20):
     """Returns condition()'s first true value."""
-    deadline = time.monotonic() + timeout
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"not in {timeout} s: {what}"
-        time.sleep(0.05)
+    return until(condition, what, timeout)
 
 
 def learned(world, host, vsid=VSID):

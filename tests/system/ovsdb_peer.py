@@ -17,6 +17,8 @@ import time
 
 import pytest
 
+from waiting import until
+
 TOP = pathlib.Path(__file__).resolve().parents[2]
 SCHEMAS = TOP / "schema"
 DBS = ["ms_darv", "ms_firewall", "ms_service_insertion", "ms_vtep"]
@@ -34,17 +36,6 @@ def need(*programs):
     for program in programs:
         if not shutil.which(program):
             pytest.skip(f"{program} is not installed")
-
-
-def until(condition, what, timeout=TIMEOUT):
-    """Waits until condition() returns something true, and returns that."""
-    deadline = time.monotonic() + timeout
-    while True:
-        result = condition()
-        if result:
-            return result
-        assert time.monotonic() < deadline, f"waited too long for {what}"
-        time.sleep(0.02)
 
 
 def free_port():

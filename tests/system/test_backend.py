@@ -7,7 +7,6 @@ it, or HNV_OVS_TREE the folder that it was built in."""
 import os
 import re
 import shutil
-import time
 
 import pytest
 
@@ -16,6 +15,7 @@ from hnvlab import deliver
 import test_load_balancing as lb
 import world as w
 import world_ipv6 as w6
+from waiting import until
 
 DEADLINE_S = 20
 TREE = os.environ.get("HNV_OVS_TREE")
@@ -39,10 +39,7 @@ def fixture_world(make_lab, extended):
 
 
 def wait_for(what, condition):
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"never: {what}"
-        time.sleep(0.05)
+    until(condition, what, DEADLINE_S)
 
 
 def settle(world, host="h1"):

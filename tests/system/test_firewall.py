@@ -17,7 +17,7 @@ from firewall_rules import (ADMIN, allow_all, deny_all, forget_connections,
 from guest_sockets import (PATIENCE, Connection, Stream, assert_answers,
                            assert_connects, assert_no_answer,
                            assert_no_connection, assert_refused)
-from ovsdb_peer import until
+from waiting import until
 from wire import BROADCAST, arp_request, is_arp_reply
 from world_ipv6 import (ALL_NODES, ALL_NODES_MAC, ca6, description, is_advert,
                         end, link_local, policy, solicit)

@@ -14,7 +14,7 @@ from hnvlab.errors import LabError
 import world as w
 from firewall_rules import (ADMIN, allow_all, only_in, only_out, rule)
 from guest_sockets import assert_answers, assert_connects
-from ovsdb_peer import until
+from waiting import until
 from world_ipv6 import description, end, policy
 
 WEB, OTHER = 8080, 8081

@@ -13,7 +13,7 @@ from guest_sockets import (Connection, Stream, assert_answers,
                            assert_connects, assert_no_answer,
                            assert_no_connection)
 from hnvlab import policy as hnv_policy
-from ovsdb_peer import until
+from waiting import until
 from world_ipv6 import description, end, policy
 
 WEB, OTHER = 8080, 8081

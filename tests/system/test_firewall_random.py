@@ -19,7 +19,7 @@ from firewall_random import GUESTS, Packets, draw_rules, number_of
 from firewall_rules import (ADMIN, CONTROLLER, deny_all, forget_connections,
                             rule, set_rules, show)
 from hnvlab import netns
-from ovsdb_peer import until
+from waiting import until
 from wire import PACKET_OUTGOING, echo, is_echo
 from world_ipv6 import description, policy
 

@@ -28,6 +28,7 @@ from scapy.layers.l2 import ARP, Ether
 import world as w
 from hnvlab import netns
 from hnvlab.policy import Network, Subnet
+from guest_sockets import socket_pair
 from wire import (BROADCAST, Tap, arp_request, echo, is_arp_reply, is_echo,
                   is_tunnelled, uplink_tap)
 
@@ -188,22 +189,12 @@ def test_a_datagram_without_checksum_stays_without(world):
     assert heard[UDP].chksum == 0 and outer[UDP].chksum == 0
 
 
-def sockets(world, kind, client, server):
-    """A socket of each guest's own stack, the server's bound to its CA."""
-    made = []
-    for guest in (client, server):
-        with netns.entered(world.lab.guest(guest).namespace):
-            made.append(socket.socket(socket.AF_INET, kind))
-            made[-1].settimeout(20)
-    made[1].bind((w.ca(server), 0))
-    return made
-
-
 @pytest.mark.parametrize("server", ["a3", "b2"])
 def test_tcp(world, server):
     """A megabyte there, its digest back."""
     data = os.urandom(1 << 20)
-    client, listener = sockets(world, socket.SOCK_STREAM, "a1", server)
+    client, listener = socket_pair(world, socket.SOCK_STREAM, "a1", server,
+                                   w.ca(server))
     with client, listener:
         listener.listen(1)
         client.connect(listener.getsockname())
@@ -224,7 +215,8 @@ def test_tcp(world, server):
 @pytest.mark.parametrize("server", ["a3", "b2"])
 def test_udp(world, server, size):
     """With 4000 bytes also in fragments."""
-    client, other = sockets(world, socket.SOCK_DGRAM, "a1", server)
+    client, other = socket_pair(world, socket.SOCK_DGRAM, "a1", server,
+                                w.ca(server))
     with client, other:
         client.sendto(os.urandom(size - 4) + b"\0\1\2\3",
                       other.getsockname())

@@ -23,6 +23,7 @@ from scapy.layers.l2 import Ether
 import world as w
 from hnvlab import netns
 from hnvlab.policy import Network, Policy, Subnet
+from guest_sockets import socket_pair
 from learning import wait_for
 from test_ip_rewrite import REWRITE
 from test_ipv6_underlay import PAS
@@ -106,22 +107,12 @@ def test_the_frame_is_rebuilt_at_the_receiver(world, payload):
     assert bytes(heard[kind]) == bytes(ip[kind])
 
 
-def sockets(world, kind, client, server):
-    """A socket of each guest's own stack, the server's bound to its CA."""
-    made = []
-    for guest in (client, server):
-        with netns.entered(world.lab.guest(guest).namespace):
-            made.append(socket.socket(socket.AF_INET6, kind))
-            made[-1].settimeout(20)
-    made[1].bind((CA[server], 0))
-    return made
-
-
 @pytest.mark.parametrize("server", ["a3", "b2"])
 def test_tcp(world, server):
     """A megabyte, within the subnet and between two."""
     data = os.urandom(1 << 20)
-    client, listener = sockets(world, socket.SOCK_STREAM, "a1", server)
+    client, listener = socket_pair(world, socket.SOCK_STREAM, "a1", server,
+                                   CA[server])
     with client, listener:
         listener.listen(1)
         client.connect(listener.getsockname())
@@ -165,7 +156,8 @@ def test_the_last_hop_is_the_gateway(world):
 
 
 def test_udp_in_fragments(world):
-    client, server = sockets(world, socket.SOCK_DGRAM, "a1", "a3")
+    client, server = socket_pair(world, socket.SOCK_DGRAM, "a1", "a3",
+                                 CA["a3"])
     with client, server:
         client.sendto(b"0123456789" * 400, server.getsockname())
         data, peer = server.recvfrom(65536)

@@ -12,8 +12,7 @@ from hnvlab import policy as hnv_policy
 import world as w
 from learning import (
     SPARE, VSID, counter, diagnostics, gratuitous, know_each_other,
-    learned, learning_policy, report_of, reported, set_address, start_over,
-    wait_for)
+    learned, learning_policy, report_of, reported, start_over, wait_for)
 from wire import arp_request
 
 AGING = 10              # Seconds; the shortest there is.

@@ -5,7 +5,6 @@ The lab's uplinks have an MTU of 1600, its guests one of 1500."""
 
 import contextlib
 import dataclasses
-import time
 
 import pytest
 from scapy.layers.inet import ICMP, IP, UDP, IPerror
@@ -18,6 +17,7 @@ from hnvlab.errors import LabError
 from hnvlab.policy import Network, Policy, Subnet
 
 import world as w
+from waiting import until
 
 OVERHEAD = {("vxlan", 4): 50, ("nvgre", 4): 42,
             ("vxlan", 6): 70, ("nvgre", 6): 62}
@@ -66,10 +66,7 @@ def diagnostics(world):
 
 
 def wait_for_mtu(world, wanted):
-    deadline = time.monotonic() + 10
-    while mtu(world) != wanted:
-        assert time.monotonic() < deadline, (mtu(world), wanted)
-        time.sleep(0.02)
+    until(lambda: mtu(world) == wanted, f"an MTU of {wanted}", 10)
 
 
 @contextlib.contextmanager

@@ -21,7 +21,8 @@ import ovs.poller
 
 from ovsdb_peer import (DBS, SCHEMAS, TIMEOUT, Agent, DbServer, Keys, Rpc,
                         find_agent, free_port, insert, mask_uuids, need,
-                        select, until)
+                        select)
+from waiting import until
 
 
 @pytest.fixture(name="agent", scope="module")

@@ -14,7 +14,7 @@ from scapy.layers.l2 import Ether
 from hnvlab import netns, policy as lab_policy
 
 import world as w
-from ovsdb_peer import until
+from waiting import until
 from wire import Outer, is_tunnelled, uplink_tap
 from world_ipv6 import (ALL_NODES, ALL_NODES_MAC, NETWORKS, ROUTER_LINK_LOCAL,
                         VMS, assert_checksum, ca6, description, fence,
