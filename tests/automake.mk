@@ -175,6 +175,7 @@ EXTRA_DIST += \
 	tests/system/firewall_reference.py \
 	tests/system/firewall_rules.py \
 	tests/system/guest_sockets.py \
+	tests/system/hnv_bridge.py \
 	tests/system/hnv_switch.py \
 	tests/system/ovsdb_peer.py \
 	tests/system/test_backend.py \
