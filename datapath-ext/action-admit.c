@@ -31,55 +31,36 @@ tunnel_source(const struct dp_packet *packet)
             : tunnel->ipv6_src);
 }
 
-/* What the packet says it is from. */
-enum source { SOURCE_NONE, SOURCE_ARP, SOURCE_IP };
-
-static enum source
-get_source(const struct dp_packet *packet, struct in6_addr *ret_ca)
+/* From any IP address, as far as that says anything. */
+static bool
+is_forwarded(const struct hnv_admit *action, enum hnv_addresses addresses)
 {
-    const void *l3 = dp_packet_l3(packet);
-    ovs_be16 type = hnv_eth_type(packet);
-    size_t size = l3 ? hnv_l3_size(packet) : 0;
-
-    if (type == htons(ETH_TYPE_IP) && size >= IP_HEADER_LEN) {
-        const struct ip_header *ip = l3;
-
-        *ret_ca = in6_addr_mapped_ipv4(get_16aligned_be32(&ip->ip_src));
-        return SOURCE_IP;
-    }
-    if (type == htons(ETH_TYPE_IPV6) && size >= IPV6_HEADER_LEN) {
-        const struct ovs_16aligned_ip6_hdr *ip6 = l3;
-
-        memcpy(ret_ca, &ip6->ip6_src, sizeof *ret_ca);
-        return SOURCE_IP;
-    }
-    if (type == htons(ETH_TYPE_ARP) && size >= ARP_ETH_HEADER_LEN) {
-        const struct arp_eth_header *arp = l3;
-
-        *ret_ca = in6_addr_mapped_ipv4(get_16aligned_be32(&arp->ar_spa));
-        return SOURCE_ARP;
-    }
-    return SOURCE_NONE;
+    return ((addresses == HNV_ADDRESSES_IPV4
+             || addresses == HNV_ADDRESSES_IPV6)
+            && action->flags & HNV_FORWARDED);
 }
 
 /* The question about no CA is whether subnet 0 has a CA of zeros: it has
  * not. */
-static enum source
+static enum hnv_addresses
 make_queries(const struct hnv_admit *action, const struct dp_packet *packet,
              struct space_query *q)
 {
     const struct eth_header *eth = dp_packet_data(packet);
     const struct in6_addr pa = tunnel_source(packet);
     struct in6_addr ca = in6addr_any;
-    enum source source = get_source(packet, &ca);
-    bool asks = (source != SOURCE_NONE
-                 && !(source == SOURCE_IP && action->flags & HNV_FORWARDED));
+    struct in6_addr dst;
+    enum hnv_addresses addresses = hnv_get_addresses(packet, &ca, &dst);
+    bool asks = (addresses != HNV_ADDRESSES_NONE
+                 && !is_forwarded(action, addresses)
+                 && !(addresses == HNV_ADDRESSES_IPV6
+                      && IN6_IS_ADDR_V4MAPPED(&ca)));
 
     space_query_peer(&q[ASK_HOST], 0, &pa);
     space_query_peer(&q[ASK_PEER], action->domain, &pa);
     space_query_port(&q[ASK_MAC], action->vsid, eth->eth_src);
     space_query_ca6(&q[ASK_CA], asks ? action->source_vsid : 0, &ca);
-    return source;
+    return addresses;
 }
 
 /* A guest of this host that runs, that is, has a port. */
@@ -99,10 +80,8 @@ is_local(const struct space_table *st, uint32_t vsid,
 
 static struct hnv_result
 judge(const struct space_table *st, const struct hnv_admit *action,
-      enum source source, const struct space_answer *a)
+      enum hnv_addresses addresses, const struct space_answer *a)
 {
-    bool is_forwarded = (source == SOURCE_IP
-                         && action->flags & HNV_FORWARDED);
     bool is_elsewhere = (a[ASK_CA].found
                          && a[ASK_CA].locator != SPACE_LOCATOR_LOCAL);
 
@@ -112,7 +91,8 @@ judge(const struct space_table *st, const struct hnv_admit *action,
     if (is_local(st, action->source_vsid, &a[ASK_CA])) {
         return hnv_result(HNV_DROP, HNV_REASON_CLAIMS_LOCAL);
     }
-    if (!a[ASK_PEER].found && !is_forwarded && !is_elsewhere) {
+    if (!a[ASK_PEER].found && !is_forwarded(action, addresses)
+        && !is_elsewhere) {
         return hnv_result(HNV_DROP, HNV_REASON_UNKNOWN_PEER);
     }
     if (a[ASK_MAC].found) {
@@ -128,15 +108,15 @@ admit_some(const struct space_table *st, const struct hnv_admit *action,
 {
     struct space_query q[SPACE_BATCH_MAX];
     struct space_answer a[SPACE_BATCH_MAX];
-    enum source sources[PACKETS_MAX];
+    enum hnv_addresses addresses[PACKETS_MAX];
     size_t i = 0;
 
     do {
-        sources[i] = make_queries(action, packets[i], &q[i * N_ASKS]);
+        addresses[i] = make_queries(action, packets[i], &q[i * N_ASKS]);
     } while (++i < n);
     space_table_find(st, q, n * N_ASKS, a);
     for (i = 0; i < n; i++) {
-        results[i] = judge(st, action, sources[i], &a[i * N_ASKS]);
+        results[i] = judge(st, action, addresses[i], &a[i * N_ASKS]);
     }
 }
 

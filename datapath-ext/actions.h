@@ -14,6 +14,7 @@
  *     hnv_route    the router's part; leaves where the packet goes
  *     hnv_switch   the same for packets that stay in their subnet: by MAC
  *     hnv_encap    to a local port, or with a header around it to a host
+ *     hnv_find     what is known under an address
  *
  * hnv_encap takes the answers of hnv_route or hnv_switch for the same packets.
  *
@@ -26,6 +27,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "datapath-ext/found.h"
+#include "datapath-ext/ofpact.h"
 #include "datapath-ext/space-table.h"
 #include "openvswitch/types.h"
 
@@ -118,6 +121,14 @@ struct hnv_encap {
     uint32_t flags;
 };
 
+struct hnv_find {
+    uint32_t vsid;
+    enum hnv_key key;
+    struct in6_addr ca;         /* If the key is one in a register; IPv4 is
+                                 * mapped. */
+    uint32_t share;             /* Likewise. */
+};
+
 /* All take at most SPACE_BATCH_MAX packets, Ethernet, parsed as by
  * flow_extract(): with their offsets set. */
 
@@ -152,5 +163,10 @@ void hnv_switch_execute(const struct space_table *, const struct hnv_switch *,
 void hnv_encap_execute(const struct space_table *, const struct hnv_encap *,
                        struct dp_packet **, size_t n, struct hnv_result *,
                        struct space_answer *answers);
+
+/* Only looks.  HNV_DONE: there is an answer. */
+void hnv_find_execute(const struct space_table *, const struct hnv_find *,
+                      struct dp_packet **, size_t n, struct hnv_result *,
+                      struct hnv_found *ret_found);
 
 #endif /* datapath-ext/actions.h */

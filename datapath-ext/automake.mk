@@ -7,6 +7,7 @@ datapath_ext_libhnvdp_la_SOURCES = \
 	datapath-ext/action-admit.c \
 	datapath-ext/action-arp.c \
 	datapath-ext/action-encap.c \
+	datapath-ext/action-find.c \
 	datapath-ext/action-nd.c \
 	datapath-ext/action-route.c \
 	datapath-ext/actions-private.h \
@@ -15,6 +16,8 @@ datapath_ext_libhnvdp_la_SOURCES = \
 	datapath-ext/dp-unixctl.c \
 	datapath-ext/dp.c \
 	datapath-ext/dp.h \
+	datapath-ext/found.c \
+	datapath-ext/found.h \
 	datapath-ext/messages-print.c \
 	datapath-ext/messages.c \
 	datapath-ext/messages.h \
@@ -44,9 +47,11 @@ datapath_ext_libhnvdp_la_SOURCES = \
 # What only Open vSwitch's own build can compile, and what puts it there.
 EXTRA_DIST += \
 	datapath-ext/graft/graft \
+	datapath-ext/graft/in-dpif-netdev-execute.inc \
 	datapath-ext/graft/in-dpif-netdev-headers.inc \
 	datapath-ext/graft/in-dpif-netdev.inc \
 	datapath-ext/graft/in-ofp-actions.inc \
+	datapath-ext/graft/in-xlate-find.inc \
 	datapath-ext/graft/in-xlate.inc \
 	datapath-ext/graft/openvswitch-3.1.0 \
 	datapath-ext/ofproto-spaces.c \

@@ -42,6 +42,16 @@ format_addr(struct ds *s, const char *name, const struct in6_addr *addr)
     }
 }
 
+static void
+format_question(const struct hnv_odp *hnv, struct ds *s)
+{
+    ds_put_format(s, ",key=%s", hnv_key_to_string(hnv->key));
+    format_addr(s, "ca", &hnv->ca);
+    if (hnv->share) {
+        ds_put_format(s, ",share=%"PRIu32, hnv->share);
+    }
+}
+
 void
 hnv_odp_format(const struct hnv_odp *hnv, struct ds *s)
 {
@@ -56,10 +66,14 @@ hnv_odp_format(const struct hnv_odp *hnv, struct ds *s)
         ds_put_format(s, ",domain=%"PRIu32",source=%"PRIu32, hnv->domain,
                       hnv->source);
     }
+    if (hnv->kind == HNV_FIND) {
+        format_question(hnv, s);
+    }
     format_number(s, "rest", hnv->rest);
     format_number(s, "local", hnv->local);
     format_number(s, "vxlan", hnv->vxlan);
     format_number(s, "nvgre", hnv->nvgre);
+    format_number(s, "found", hnv->found);
     format_mac(s, "mac", hnv->mac);
     format_mac(s, "asker", hnv->asker);
     format_addr(s, "next_hop", &hnv->next_hop);
@@ -95,6 +109,18 @@ parse_kind(const char *name, uint8_t *ret_kind)
 }
 
 static bool
+parse_key(const char *name, uint32_t *ret_key)
+{
+    enum hnv_key key;
+
+    if (!hnv_key_from_string(name, &key)) {
+        return false;
+    }
+    *ret_key = key;
+    return true;
+}
+
+static bool
 parse_arg(const char *key, const char *value, struct hnv_odp *hnv)
 {
     const struct {
@@ -109,6 +135,8 @@ parse_arg(const char *key, const char *value, struct hnv_odp *hnv)
         { "local", &hnv->local },
         { "vxlan", &hnv->vxlan },
         { "nvgre", &hnv->nvgre },
+        { "found", &hnv->found },
+        { "share", &hnv->share },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
@@ -124,6 +152,10 @@ parse_arg(const char *key, const char *value, struct hnv_odp *hnv)
         return eth_addr_from_string(value, &hnv->asker);
     } else if (!strcmp(key, "next_hop")) {
         return hnv_text_parse_addr(value, &hnv->next_hop);
+    } else if (!strcmp(key, "ca")) {
+        return hnv_text_parse_addr(value, &hnv->ca);
+    } else if (!strcmp(key, "key")) {
+        return parse_key(value, &hnv->key);
     } else if (!strcmp(key, "src6")) {
         return ipv6_parse(value, &hnv->src6);
     } else if (!strcmp(key, "src")) {

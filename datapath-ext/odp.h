@@ -6,7 +6,7 @@
 /* The datapath action that the OpenFlow action "hnv" becomes.
  *
  * It is one attribute, OVS_ACTION_ATTR_HNV, with the structure below.  Each
- * packet that the action is done with continues in one of four ways, by
+ * packet that the action is done with continues in one of five ways, by
  * recirculation, so that what happens next is Open vSwitch's own business: a
  * tunnel's header, for one, is pushed by the tunnel port's action in a
  * megaflow per other host.  A recirculation ID of zero stands for "drop".
@@ -36,15 +36,20 @@ struct hnv_odp {
     uint32_t reply;             /* arp: datapath port that answers go to. */
     uint32_t rest;              /* Recirculation ID of what is left, */
     uint32_t local;             /* of packets for this host, */
-    uint32_t vxlan;             /* and of packets whose tunnel is now set. */
+    uint32_t vxlan;             /* of packets whose tunnel is now set, */
     uint32_t nvgre;
+    uint32_t found;             /* and of those with an answer: found.h. */
     struct eth_addr mac;
     struct eth_addr asker;      /* arp: gets no answer about itself. */
-    struct in6_addr next_hop;
+    struct in6_addr next_hop;   /* route. */
+    struct in6_addr ca;         /* find: the one asked for, if that is a
+                                 * register's. */
     struct in6_addr src6;       /* Of tunnels, or zeros. */
     ovs_be32 src;
     uint32_t domain;            /* admit. */
     uint32_t source;
+    uint32_t share;             /* find: likewise. */
+    uint32_t key;               /* find: enum hnv_key */
 };
 
 /* hnv(switch,vsid=5001,rest=0x1,local=0x2,vxlan=0x3) */

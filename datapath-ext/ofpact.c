@@ -19,18 +19,49 @@
 /* VSIDs have 24 bits. */
 #define VSID_MAX 0xffffff
 
-static const char *const kind_names[N_HNV_KINDS + 1] = {
+static const char *const kind_names[N_HNV_ALL_KINDS] = {
     [HNV_ARP] = "arp",
     [HNV_ROUTE] = "route",
     [HNV_SWITCH] = "switch",
     [HNV_ADMIT] = "admit",
+    [HNV_FIND] = "find",
     [HNV_OUTPUT] = "output",
+    [HNV_LOAD] = "load",
+};
+
+static const char *const key_names[N_HNV_KEYS] = {
+    [HNV_KEY_MAC] = "mac",
+    [HNV_KEY_DST] = "dst",
+    [HNV_KEY_SRC] = "src",
+    [HNV_KEY_TARGET] = "target",
+    [HNV_KEY_CA4] = "ca4",
+    [HNV_KEY_CA6] = "ca6",
+    [HNV_KEY_SHARE4] = "share4",
+    [HNV_KEY_SHARE6] = "share6",
 };
 
 const char *
 hnv_kind_to_string(enum hnv_kind kind)
 {
     return kind_names[kind];
+}
+
+const char *
+hnv_key_to_string(enum hnv_key key)
+{
+    return key != HNV_KEY_NONE && key < N_HNV_KEYS ? key_names[key] : "?";
+}
+
+bool
+hnv_key_from_string(const char *name, enum hnv_key *ret_key)
+{
+    for (enum hnv_key key = HNV_KEY_NONE + 1; key < N_HNV_KEYS; key++) {
+        if (!strcmp(name, key_names[key])) {
+            *ret_key = key;
+            return true;
+        }
+    }
+    return false;
 }
 
 static uint8_t
@@ -71,6 +102,11 @@ args_check(const struct ofpact_hnv_args *args)
     } else if (args->kind != HNV_ROUTE
                && ipv6_addr_is_set(&args->next_hop)) {
         return "only route has a next_hop";
+    } else if ((args->kind == HNV_FIND) != (args->key != HNV_KEY_NONE)
+               || args->key >= N_HNV_KEYS) {
+        return "find, and nothing else, has a key";
+    } else if (args->kind == HNV_FIND && args->table == HNV_NO_TABLE) {
+        return "find needs a table";
     }
     return NULL;
 }
@@ -87,6 +123,7 @@ hnv_args_decode(const struct nx_action_hnv *nah, struct ofpact_hnv_args *args)
     args->mtu = ntohs(nah->mtu);
     args->domain = ntohl(nah->domain);
     args->source = ntohl(nah->source);
+    args->key = nah->key;
     memcpy(&args->next_hop, nah->next_hop, sizeof args->next_hop);
 
     enum ofperr error = ofputil_port_from_ofp11(nah->vxlan, &args->vxlan);
@@ -114,6 +151,7 @@ hnv_args_encode(const struct ofpact_hnv_args *args, struct nx_action_hnv *nah)
     nah->mtu = htons(args->mtu);
     nah->domain = htonl(args->domain);
     nah->source = htonl(args->source);
+    nah->key = args->key;
     memcpy(nah->next_hop, &args->next_hop, sizeof nah->next_hop);
 }
 
@@ -175,6 +213,8 @@ parse_arg(const char *key, const char *value, struct ofpact_hnv_args *args)
         return str_to_uint(value, 0, &args->domain);
     } else if (!strcmp(key, "source")) {
         return str_to_uint(value, 0, &args->source);
+    } else if (!strcmp(key, "key")) {
+        return hnv_key_from_string(value, &args->key);
     } else if (!strcmp(key, "forwarded")) {
         args->flags |= OFPACT_HNV_FORWARDED;
         return !*value;
@@ -202,7 +242,7 @@ hnv_args_parse(char *str, struct ofpact_hnv_args *args)
     };
     if (!ofputil_parse_key_value(&str, &key, &value) || *value
         || !parse_kind(key, &args->kind)) {
-        return xstrdup("hnv: arp, route, switch or admit comes first");
+        return xstrdup("hnv: arp, route, switch, admit or find comes first");
     }
     while (ofputil_parse_key_value(&str, &key, &value)) {
         if (!parse_arg(key, value, args)) {
@@ -241,6 +281,9 @@ hnv_args_format(const struct ofpact_hnv_args *args, struct ds *s)
     if (args->kind == HNV_ADMIT) {
         ds_put_format(s, ",domain=%"PRIu32",source=%"PRIu32, args->domain,
                       args->source);
+    }
+    if (args->kind == HNV_FIND) {
+        ds_put_format(s, ",key=%s", hnv_key_to_string(args->key));
     }
     if (!eth_addr_is_zero(args->mac)) {
         ds_put_format(s, ",mac="ETH_ADDR_FMT, ETH_ADDR_ARGS(args->mac));

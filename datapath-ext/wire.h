@@ -21,7 +21,7 @@
 #include "openvswitch/types.h"
 #include "openvswitch/util.h"
 
-#define HNV_WIRE_VERSION 1
+#define HNV_WIRE_VERSION 2
 
 #define HNV_NXAST_SUBTYPE 18510
 
@@ -42,7 +42,8 @@ struct nx_action_hnv {
     struct eth_addr mac;
     uint8_t next_hop[16];
     ovs_be16 mtu;
-    uint8_t zeros[6];
+    uint8_t key;                /* enum hnv_key */
+    uint8_t zeros[5];
     ovs_be32 domain;
     ovs_be32 source;
 };

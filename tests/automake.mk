@@ -182,6 +182,7 @@ EXTRA_DIST += \
 	tests/system/test_bad_input.py \
 	tests/system/test_changes.py \
 	tests/system/test_datapath_ext.py \
+	tests/system/test_datapath_find.py \
 	tests/system/test_firewall.py \
 	tests/system/test_firewall_bypass.py \
 	tests/system/test_firewall_log.py \

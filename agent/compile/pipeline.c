@@ -3,8 +3,22 @@
 #include <config.h>
 #include "compile/pipeline.h"
 #include <stddef.h>
+#include "datapath-ext/ofpact.h"
 #include "openvswitch/dynamic-string.h"
 #include "util.h"
+
+/* The datapath extension answers as the flows of the SPACE tables do. */
+BUILD_ASSERT_DECL((int) HNV_REG_CA == REG_IDX_CA);
+BUILD_ASSERT_DECL((int) HNV_REG_PA == REG_IDX_PA);
+BUILD_ASSERT_DECL((int) HNV_REG_ENCAP == REG_IDX_ENCAP);
+BUILD_ASSERT_DECL((int) HNV_REG_SHARE == REG_IDX_SHARE);
+BUILD_ASSERT_DECL((int) HNV_XREG_MAC == XREG_IDX_MAC);
+BUILD_ASSERT_DECL((int) HNV_XXREG_ADDR == XXREG_IDX_CA6);
+BUILD_ASSERT_DECL((int) HNV_XXREG_ADDR == XXREG_IDX_PA6);
+BUILD_ASSERT_DECL((int) HNV_ENCAP_IPV6 == ENCAP_IPV6);
+BUILD_ASSERT_DECL((int) HNV_ENCAP_LOCAL == ENCAP_LOCAL);
+BUILD_ASSERT_DECL((int) HNV_ENCAP_BALANCED == ENCAP_BALANCED);
+BUILD_ASSERT_DECL(HNV_MAC_LEARNED == MAC_LEARNED);
 
 static const char *const table_names[] = {
     [TABLE_ADMIT] = "ADMIT",

@@ -33,9 +33,11 @@
  *     route VSID ROUTER NEXT-HOP PACKET...
  *     switch VSID PACKET...
  *     encap VSID LOCAL-PA LOCAL-PA FLAGS    (what the two before it left)
+ *     find VSID KEY CA SHARE PACKET...
  *
  * Packets are hexadecimal.  Each action prints a line per packet: verdict,
- * reason, port, packet. */
+ * reason, port, packet; "find" in place of the packet what it would load: the
+ * encapsulation, the MAC as a number or "-", the address or "-". */
 
 struct batch {
     struct dp_packet *packets[SPACE_BATCH_MAX];
@@ -141,19 +143,19 @@ next_packets(void)
     }
 }
 
+static const char *const verdict_names[] = {
+    [HNV_DONE] = "done", [HNV_MISS] = "miss", [HNV_SLOW] = "slow",
+    [HNV_DROP] = "drop",
+};
+
 static void
 print_batch(void)
 {
-    static const char *const verdicts[] = {
-        [HNV_DONE] = "done", [HNV_MISS] = "miss", [HNV_SLOW] = "slow",
-        [HNV_DROP] = "drop",
-    };
-
     for (size_t i = 0; i < batch.n; i++) {
         const struct hnv_result *result = &batch.results[i];
         const uint8_t *data = dp_packet_data(batch.packets[i]);
 
-        printf("%s %s %"PRIu32" ", verdicts[result->verdict],
+        printf("%s %s %"PRIu32" ", verdict_names[result->verdict],
                hnv_reason_to_string(result->reason), result->port);
         for (size_t j = 0; j < dp_packet_size(batch.packets[i]); j++) {
             printf("%02x", data[j]);
@@ -318,6 +320,52 @@ do_switch(void)
 }
 
 static void
+print_found(const struct hnv_result *result, const struct hnv_found *found)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    ds_put_format(&s, "%s %s 0 ", verdict_names[result->verdict],
+                  hnv_reason_to_string(result->reason));
+    if (result->verdict == HNV_DONE) {
+        ds_put_format(&s, "%#x ", found->encap);
+        if (found->has_mac) {
+            ds_put_format(&s, "%#"PRIx64, found->mac);
+        } else {
+            ds_put_char(&s, '-');
+        }
+        ds_put_char(&s, ' ');
+        if (ipv6_addr_is_set(&found->addr)) {
+            ipv6_format_mapped(&found->addr, &s);
+        } else {
+            ds_put_char(&s, '-');
+        }
+    }
+    puts(ds_cstr(&s));
+    ds_destroy(&s);
+}
+
+static void
+do_find(void)
+{
+    struct hnv_found found[SPACE_BATCH_MAX];
+    struct hnv_find action;
+
+    action.vsid = next_number();
+    if (!hnv_key_from_string(next_word(), &action.key)) {
+        ovs_fatal(0, "no such key");
+    }
+    action.ca = next_ip();
+    action.share = next_number();
+    next_packets();
+    hnv_find_execute(table, &action, batch.packets, batch.n, batch.results,
+                     found);
+    for (size_t i = 0; i < batch.n; i++) {
+        print_found(&batch.results[i], &found[i]);
+    }
+    fflush(stdout);
+}
+
+static void
 do_encap(void)
 {
     struct hnv_encap action;
@@ -341,7 +389,7 @@ run(char *line)
         { "put", do_put }, { "port", do_port }, { "header", do_header },
         { "hash", do_hash }, { "admit", do_admit }, { "arp", do_arp },
         { "route", do_route }, { "switch", do_switch },
-        { "encap", do_encap },
+        { "encap", do_encap }, { "find", do_find },
     };
     const char *name = strtok_r(line, " \n", &rest);
 
