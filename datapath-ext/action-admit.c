@@ -3,6 +3,7 @@
 #include <config.h>
 #include "datapath-ext/actions-private.h"
 #include <string.h>
+#include "datapath-ext/odp.h"
 #include "datapath-ext/space-locators.h"
 #include "packets.h"
 
@@ -22,45 +23,42 @@ BUILD_ASSERT_DECL(SPACE_BATCH_MAX % N_ASKS == 0);
 /* So many packets' questions are one batch of the space table. */
 #define PACKETS_MAX (SPACE_BATCH_MAX / N_ASKS)
 
-static struct in6_addr
-tunnel_source(const struct dp_packet *packet)
+static struct hnv_claim
+get_claim(const struct dp_packet *packet)
 {
-    const struct flow_tnl *tunnel = &packet->md.tunnel;
+    const struct eth_header *eth = dp_packet_data(packet);
+    struct hnv_claim claim = { .mac = eth->eth_src, .ca = in6addr_any };
+    struct in6_addr dst;
 
-    return (tunnel->ip_dst ? in6_addr_mapped_ipv4(tunnel->ip_src)
-            : tunnel->ipv6_src);
+    claim.addresses = hnv_get_addresses(packet, &claim.ca, &dst);
+    return claim;
 }
 
 /* From any IP address, as far as that says anything. */
 static bool
-is_forwarded(const struct hnv_admit *action, enum hnv_addresses addresses)
+is_forwarded(const struct hnv_admit *action, const struct hnv_claim *claim)
 {
-    return ((addresses == HNV_ADDRESSES_IPV4
-             || addresses == HNV_ADDRESSES_IPV6)
+    return ((claim->addresses == HNV_ADDRESSES_IPV4
+             || claim->addresses == HNV_ADDRESSES_IPV6)
             && action->flags & HNV_FORWARDED);
 }
 
 /* The question about no CA is whether subnet 0 has a CA of zeros: it has
  * not. */
-static enum hnv_addresses
-make_queries(const struct hnv_admit *action, const struct dp_packet *packet,
+static void
+make_queries(const struct hnv_admit *action, const struct hnv_claim *claim,
              struct space_query *q)
 {
-    const struct eth_header *eth = dp_packet_data(packet);
-    const struct in6_addr pa = tunnel_source(packet);
-    struct in6_addr ca = in6addr_any;
-    struct in6_addr dst;
-    enum hnv_addresses addresses = hnv_get_addresses(packet, &ca, &dst);
-    bool asks = (addresses != HNV_ADDRESSES_NONE
-                 && !is_forwarded(action, addresses)
-                 && !(addresses == HNV_ADDRESSES_IPV6
-                      && IN6_IS_ADDR_V4MAPPED(&ca)));
+    bool asks = (claim->addresses != HNV_ADDRESSES_NONE
+                 && !is_forwarded(action, claim)
+                 && !(claim->addresses == HNV_ADDRESSES_IPV6
+                      && IN6_IS_ADDR_V4MAPPED(&claim->ca)));
 
-    space_query_peer(&q[ASK_HOST], 0, &pa);
-    space_query_peer(&q[ASK_PEER], action->domain, &pa);
-    space_query_port(&q[ASK_MAC], action->vsid, eth->eth_src);
-    space_query_ca6(&q[ASK_CA], asks ? action->source_vsid : 0, &ca);
-    return addresses;
+    space_query_peer(&q[ASK_HOST], 0, &action->pa);
+    space_query_peer(&q[ASK_PEER], action->domain, &action->pa);
+    space_query_port(&q[ASK_MAC], action->vsid, claim->mac);
+    space_query_ca6(&q[ASK_CA], asks ? action->source_vsid : 0,
+                    asks ? &claim->ca : &in6addr_any);
 }
 
 /* A guest of this host that runs, that is, has a port. */
@@ -80,7 +78,7 @@ is_local(const struct space_table *st, uint32_t vsid,
 
 static struct hnv_result
 judge(const struct space_table *st, const struct hnv_admit *action,
-      enum hnv_addresses addresses, const struct space_answer *a)
+      const struct hnv_claim *claim, const struct space_answer *a)
 {
     bool is_elsewhere = (a[ASK_CA].found
                          && a[ASK_CA].locator != SPACE_LOCATOR_LOCAL);
@@ -91,7 +89,7 @@ judge(const struct space_table *st, const struct hnv_admit *action,
     if (is_local(st, action->source_vsid, &a[ASK_CA])) {
         return hnv_result(HNV_DROP, HNV_REASON_CLAIMS_LOCAL);
     }
-    if (!a[ASK_PEER].found && !is_forwarded(action, addresses)
+    if (!a[ASK_PEER].found && !is_forwarded(action, claim)
         && !is_elsewhere) {
         return hnv_result(HNV_DROP, HNV_REASON_UNKNOWN_PEER);
     }
@@ -108,15 +106,16 @@ admit_some(const struct space_table *st, const struct hnv_admit *action,
 {
     struct space_query q[SPACE_BATCH_MAX];
     struct space_answer a[SPACE_BATCH_MAX];
-    enum hnv_addresses addresses[PACKETS_MAX];
+    struct hnv_claim claims[PACKETS_MAX];
     size_t i = 0;
 
     do {
-        addresses[i] = make_queries(action, packets[i], &q[i * N_ASKS]);
+        claims[i] = get_claim(packets[i]);
+        make_queries(action, &claims[i], &q[i * N_ASKS]);
     } while (++i < n);
     space_table_find(st, q, n * N_ASKS, a);
     for (i = 0; i < n; i++) {
-        results[i] = judge(st, action, addresses[i], &a[i * N_ASKS]);
+        results[i] = judge(st, action, &claims[i], &a[i * N_ASKS]);
     }
 }
 
@@ -129,4 +128,28 @@ hnv_admit_execute(const struct space_table *st,
         admit_some(st, action, packets + i, MIN(n - i, PACKETS_MAX),
                    results + i);
     }
+}
+
+struct hnv_admit
+hnv_admit_from_odp(const struct hnv_odp *hnv)
+{
+    return (struct hnv_admit) {
+        .pa = hnv->asked,
+        .vsid = hnv->vsid,
+        .domain = hnv->domain,
+        .source_vsid = hnv->source,
+        .flags = hnv->flags & HNV_ODP_FORWARDED ? HNV_FORWARDED : 0,
+    };
+}
+
+struct hnv_result
+hnv_admit_claim(const struct space_table *st, const struct hnv_admit *action,
+                const struct hnv_claim *claim)
+{
+    struct space_query q[N_ASKS];
+    struct space_answer a[N_ASKS];
+
+    make_queries(action, claim, q);
+    space_table_find(st, q, N_ASKS, a);
+    return judge(st, action, claim, a);
 }

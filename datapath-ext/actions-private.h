@@ -42,13 +42,6 @@ hnv_l3_size(const struct dp_packet *packet)
 /* Where a packet says it is from and where it goes, by IP or ARP; IPv4 is
  * mapped.  As flows see it: a packet that is cut off, or that Open vSwitch
  * finds wrong, has no addresses. */
-enum hnv_addresses {
-    HNV_ADDRESSES_NONE,
-    HNV_ADDRESSES_IPV4,
-    HNV_ADDRESSES_IPV6,
-    HNV_ADDRESSES_ARP,          /* Sender and target. */
-};
-
 enum hnv_addresses hnv_get_addresses(const struct dp_packet *,
                                      struct in6_addr *ret_src,
                                      struct in6_addr *ret_dst);

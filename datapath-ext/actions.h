@@ -33,6 +33,7 @@
 #include "openvswitch/types.h"
 
 struct dp_packet;
+struct hnv_odp;
 
 enum hnv_verdict {
     HNV_DONE,
@@ -88,7 +89,16 @@ enum hnv_flags {
                                  * so whose IP address it is says nothing. */
 };
 
+/* Addresses in a packet, by IP or ARP. */
+enum hnv_addresses {
+    HNV_ADDRESSES_NONE,
+    HNV_ADDRESSES_IPV4,
+    HNV_ADDRESSES_IPV6,
+    HNV_ADDRESSES_ARP,          /* Sender and target. */
+};
+
 struct hnv_admit {
+    struct in6_addr pa;         /* Who sent the packet; IPv4 is mapped. */
     uint32_t vsid;              /* The packet's subnet, */
     uint32_t domain;            /* that subnet's routing domain, */
     uint32_t source_vsid;       /* and the subnet that the source address is
@@ -132,11 +142,23 @@ struct hnv_find {
 /* All take at most SPACE_BATCH_MAX packets, Ethernet, parsed as by
  * flow_extract(): with their offsets set. */
 
-/* Packets with the metadata of the tunnel that they came from.  Who may send
- * what is told in agent/compile/compile-peers.c; routing domain 0 has the PAs
- * of all.  Only looks. */
+/* Who may send what is told in agent/compile/compile-peers.c; routing domain 0
+ * has the PAs of all.  Only looks. */
 void hnv_admit_execute(const struct space_table *, const struct hnv_admit *,
                        struct dp_packet **, size_t n, struct hnv_result *);
+
+struct hnv_admit hnv_admit_from_odp(const struct hnv_odp *);
+
+/* The same for a packet that is not at hand. */
+struct hnv_claim {
+    struct eth_addr mac;        /* Whom it says it is from. */
+    enum hnv_addresses addresses;
+    struct in6_addr ca;         /* If it has addresses. */
+};
+
+struct hnv_result hnv_admit_claim(const struct space_table *,
+                                  const struct hnv_admit *,
+                                  const struct hnv_claim *);
 
 /* An ARP request or neighbour solicitation, whatever address it is about.
  * HNV_DONE: it is the answer, and is to go back where it came from. */

@@ -46,7 +46,7 @@ static void
 format_question(const struct hnv_odp *hnv, struct ds *s)
 {
     ds_put_format(s, ",key=%s", hnv_key_to_string(hnv->key));
-    format_addr(s, "ca", &hnv->ca);
+    format_addr(s, "ca", &hnv->asked);
     if (hnv->share) {
         ds_put_format(s, ",share=%"PRIu32, hnv->share);
     }
@@ -65,6 +65,7 @@ hnv_odp_format(const struct hnv_odp *hnv, struct ds *s)
     if (hnv->kind == HNV_ADMIT) {
         ds_put_format(s, ",domain=%"PRIu32",source=%"PRIu32, hnv->domain,
                       hnv->source);
+        format_addr(s, "pa", &hnv->asked);
     }
     if (hnv->kind == HNV_FIND) {
         format_question(hnv, s);
@@ -74,6 +75,7 @@ hnv_odp_format(const struct hnv_odp *hnv, struct ds *s)
     format_number(s, "vxlan", hnv->vxlan);
     format_number(s, "nvgre", hnv->nvgre);
     format_number(s, "found", hnv->found);
+    format_number(s, "refused", hnv->refused);
     format_mac(s, "mac", hnv->mac);
     format_mac(s, "asker", hnv->asker);
     format_addr(s, "next_hop", &hnv->next_hop);
@@ -136,6 +138,7 @@ parse_arg(const char *key, const char *value, struct hnv_odp *hnv)
         { "vxlan", &hnv->vxlan },
         { "nvgre", &hnv->nvgre },
         { "found", &hnv->found },
+        { "refused", &hnv->refused },
         { "share", &hnv->share },
     };
 
@@ -152,8 +155,8 @@ parse_arg(const char *key, const char *value, struct hnv_odp *hnv)
         return eth_addr_from_string(value, &hnv->asker);
     } else if (!strcmp(key, "next_hop")) {
         return hnv_text_parse_addr(value, &hnv->next_hop);
-    } else if (!strcmp(key, "ca")) {
-        return hnv_text_parse_addr(value, &hnv->ca);
+    } else if (!strcmp(key, "ca") || !strcmp(key, "pa")) {
+        return hnv_text_parse_addr(value, &hnv->asked);
     } else if (!strcmp(key, "key")) {
         return parse_key(value, &hnv->key);
     } else if (!strcmp(key, "src6")) {

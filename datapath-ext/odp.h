@@ -6,7 +6,7 @@
 /* The datapath action that the OpenFlow action "hnv" becomes.
  *
  * It is one attribute, OVS_ACTION_ATTR_HNV, with the structure below.  Each
- * packet that the action is done with continues in one of five ways, by
+ * packet that the action is done with continues in one of six ways, by
  * recirculation, so that what happens next is Open vSwitch's own business: a
  * tunnel's header, for one, is pushed by the tunnel port's action in a
  * megaflow per other host.  A recirculation ID of zero stands for "drop".
@@ -38,12 +38,14 @@ struct hnv_odp {
     uint32_t local;             /* of packets for this host, */
     uint32_t vxlan;             /* of packets whose tunnel is now set, */
     uint32_t nvgre;
-    uint32_t found;             /* and of those with an answer: found.h. */
+    uint32_t found;             /* of those with an answer, see found.h, */
+    uint32_t refused;           /* and of those that were not admitted. */
     struct eth_addr mac;
     struct eth_addr asker;      /* arp: gets no answer about itself. */
     struct in6_addr next_hop;   /* route. */
-    struct in6_addr ca;         /* find: the one asked for, if that is a
-                                 * register's. */
+    struct in6_addr asked;      /* find: the CA asked for, if that is a
+                                 * register's.  admit: the PA that sent the
+                                 * packet. */
     struct in6_addr src6;       /* Of tunnels, or zeros. */
     ovs_be32 src;
     uint32_t domain;            /* admit. */

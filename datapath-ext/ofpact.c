@@ -107,6 +107,8 @@ args_check(const struct ofpact_hnv_args *args)
         return "find, and nothing else, has a key";
     } else if (args->kind == HNV_FIND && args->table == HNV_NO_TABLE) {
         return "find needs a table";
+    } else if (args->kind != HNV_ADMIT && args->refused != HNV_NO_TABLE) {
+        return "only admit refuses packets";
     }
     return NULL;
 }
@@ -124,6 +126,7 @@ hnv_args_decode(const struct nx_action_hnv *nah, struct ofpact_hnv_args *args)
     args->domain = ntohl(nah->domain);
     args->source = ntohl(nah->source);
     args->key = nah->key;
+    args->refused = nah->refused;
     memcpy(&args->next_hop, nah->next_hop, sizeof args->next_hop);
 
     enum ofperr error = ofputil_port_from_ofp11(nah->vxlan, &args->vxlan);
@@ -152,6 +155,7 @@ hnv_args_encode(const struct ofpact_hnv_args *args, struct nx_action_hnv *nah)
     nah->domain = htonl(args->domain);
     nah->source = htonl(args->source);
     nah->key = args->key;
+    nah->refused = args->refused;
     memcpy(nah->next_hop, &args->next_hop, sizeof nah->next_hop);
 }
 
@@ -197,6 +201,8 @@ parse_arg(const char *key, const char *value, struct ofpact_hnv_args *args)
         return parse_vsid(value, args);
     } else if (!strcmp(key, "table")) {
         return parse_table(value, &args->table);
+    } else if (!strcmp(key, "refused")) {
+        return parse_table(value, &args->refused);
     } else if (!strcmp(key, "local")) {
         return parse_table(value, &args->local);
     } else if (!strcmp(key, "vxlan")) {
@@ -237,6 +243,7 @@ hnv_args_parse(char *str, struct ofpact_hnv_args *args)
     *args = (struct ofpact_hnv_args) {
         .table = HNV_NO_TABLE,
         .local = HNV_NO_TABLE,
+        .refused = HNV_NO_TABLE,
         .vxlan = OFPP_NONE,
         .nvgre = OFPP_NONE,
     };
@@ -294,6 +301,7 @@ hnv_args_format(const struct ofpact_hnv_args *args, struct ds *s)
     }
     format_table(s, "table", args->table);
     format_table(s, "local", args->local);
+    format_table(s, "refused", args->refused);
     format_port(s, "vxlan", args->vxlan);
     format_port(s, "nvgre", args->nvgre);
     if (args->mtu) {

@@ -12,10 +12,11 @@
  *     hnv(switch,vsid=V,table=T,WHERE)
  *         Where the destination MAC is.
  *
- *     hnv(admit,vsid=V,domain=D,source=S,table=T[,forwarded])
+ *     hnv(admit,vsid=V,domain=D,source=S,table=T[,refused=R][,forwarded])
  *         May the host that sent it, to subnet V of routing domain D, say
- *         that it is from subnet S?  If so on in table T, else dropped; see
- *         hnv_admit_execute().
+ *         that it is from subnet S?  If so on in table T; if not, in table R,
+ *         as it was, or if there is none, dropped; see hnv_admit_execute().
+ *         Who sent it says tun_src or tun_ipv6_src.
  *
  *     hnv(find,vsid=V,key=K,table=T)
  *         Who is that?  The packet goes on in table T, as it was, with the
@@ -155,6 +156,7 @@ struct ofpact_hnv_args {
     uint32_t domain;            /* admit. */
     uint32_t source;            /* admit: the source's subnet, or 0. */
     enum hnv_key key;           /* find. */
+    uint8_t refused;            /* admit; HNV_NO_TABLE: drop. */
 };
 
 /* Returns 0 or an OFPERR_*. */

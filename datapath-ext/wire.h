@@ -43,7 +43,8 @@ struct nx_action_hnv {
     uint8_t next_hop[16];
     ovs_be16 mtu;
     uint8_t key;                /* enum hnv_key */
-    uint8_t zeros[5];
+    uint8_t refused;
+    uint8_t zeros[4];
     ovs_be32 domain;
     ovs_be32 source;
 };

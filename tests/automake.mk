@@ -181,6 +181,7 @@ EXTRA_DIST += \
 	tests/system/test_backend.py \
 	tests/system/test_bad_input.py \
 	tests/system/test_changes.py \
+	tests/system/test_datapath_admit.py \
 	tests/system/test_datapath_ext.py \
 	tests/system/test_datapath_find.py \
 	tests/system/test_firewall.py \

@@ -258,44 +258,6 @@ def test_following_actions_see_the_packet_as_it_was(switch, session):
     assert bytes(copy) == bytes(packet)
 
 
-def from_tunnel(src, pa=PA, vsid=VSID, mac=B):
-    return (Ether(src=PA_MAC, dst="ff:ff:ff:ff:ff:ff")
-            / IP(src=pa, dst="192.0.2.1") / UDP(sport=5, dport=4789)
-            / VxlanHeader(vni=vsid, flags=8) / Ether(src=mac, dst=A)
-            / IP(src=src, dst=CA_A) / UDP(sport=1, dport=2))
-
-
-def test_admit(switch, session):
-    """Known hosts may send; nobody may as a guest that runs here."""
-    session.put(entry("peer", 77, PA), entry("peer", 0, PA),
-                by_ca(VSID, CA_A, A))
-    session.space_mod(PUT_PORT, entry("mac", VSID, mac=A, cookie=2))
-    session.barrier()
-    add_flow(switch, "in_port=10,tun_id=5001 "
-             "actions=hnv(admit,vsid=5001,domain=77,source=5001,table=4)")
-    add_flow(switch, "table=4 actions=output:2")
-    # The tunnel's end is br-phy, whose MAC it takes.
-    mac = switch.vsctl("get", "interface", "br-phy", "mac_in_use").strip('"\n')
-
-    def receive(packet):
-        packet.dst = mac
-        switch.send("up", packet)
-    for packet in (from_tunnel(CA_B, PA_2), from_tunnel(CA_A),
-                   from_tunnel(CA_B, mac=A)):
-        receive(packet)
-    receive(from_tunnel(CA_B))
-    good, = switch.wait_for(lambda: switch.sent("p2"), "the good packet")
-    assert (good.src, good[IP].src) == (B, CA_B)
-    switch.wait_for(lambda: "admit: done=1 unknown-peer=1 claims-local=2"
-                    in switch.appctl("hnv/space-show"), "three counted")
-    assert "port=1" in switch.appctl("hnv/space-show")
-    session.space_mod(DELETE_PORT, entry("mac", VSID, mac=A))
-    session.barrier()
-    receive(from_tunnel(CA_B, mac=A))
-    switch.wait_for(lambda: len(switch.sent("p2")) == 2,
-                    "what nobody here says")
-
-
 # The session.
 
 def test_entries_are_read_back(session):
@@ -419,6 +381,7 @@ def test_space_lookup_and_show(switch, session):
 
 ACTIONS = [
     "hnv(admit,vsid=reg0,domain=77,source=5002,table=4,forwarded)",
+    "hnv(admit,vsid=5001,domain=77,source=5002,table=4,refused=0)",
     "hnv(arp,vsid=5001,table=7,learning,router)",
     "hnv(arp,vsid=reg0,mac=00:15:5d:ff:ff:fe)",
     "hnv(route,vsid=reg3,mac=00:15:5d:ff:ff:fe,next_hop=10.1.0.1,table=3,"
@@ -442,7 +405,8 @@ def test_action_round_trip(switch, action):
     "hnv(arp,vsid=1,next_hop=10.0.0.1)", "hnv(switch,vsid=1,learning=3)",
     "hnv(output,vsid=1,vxlan=10)", "hnv(switch,vsid=1,mtu=65536)",
     "hnv(arp,vsid=1,mtu=1450)", "hnv(admit,vsid=1,vxlan=10)",
-    "hnv(switch,vsid=1,domain=5)", "hnv(admit,vsid=1,router)"])
+    "hnv(switch,vsid=1,domain=5)", "hnv(admit,vsid=1,router)",
+    "hnv(switch,vsid=1,refused=5)", "hnv(admit,vsid=1,refused=255)"])
 def test_senseless_action_is_refused(switch, action):
     with pytest.raises(RuntimeError, match="hnv"):
         add_flow(switch, "table=9,actions=" + action)

@@ -262,19 +262,8 @@ do_admit(void)
     action.source_vsid = next_number();
     action.flags = next_number();
 
-    const struct in6_addr pa = next_ip();
+    action.pa = next_ip();
     next_packets();
-    for (size_t i = 0; i < batch.n; i++) {
-        struct flow_tnl *tunnel = &batch.packets[i]->md.tunnel;
-
-        memset(tunnel, 0, sizeof *tunnel);
-        if (addr_is_ipv4(&pa)) {
-            tunnel->ip_src = addr_to_ipv4(&pa);
-            tunnel->ip_dst = htonl(1);
-        } else {
-            tunnel->ipv6_src = pa;
-        }
-    }
     hnv_admit_execute(table, &action, batch.packets, batch.n, batch.results);
     print_batch();
 }

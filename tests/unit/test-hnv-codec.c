@@ -288,6 +288,7 @@ random_args(void)
         .kind = random_range(N_HNV_KINDS),
         .table = random_range(256),
         .local = HNV_NO_TABLE,
+        .refused = HNV_NO_TABLE,
         .vsid = random_range(SPACE_VSID_MAX + 1),
         .vxlan = OFPP_NONE,
         .nvgre = OFPP_NONE,
@@ -303,6 +304,7 @@ random_args(void)
         args.flags |= random_range(2) ? OFPACT_HNV_FORWARDED : 0;
         args.domain = random_range(SPACE_VSID_MAX + 1);
         args.source = random_range(SPACE_VSID_MAX + 1);
+        args.refused = random_range(256);
     } else if (args.kind == HNV_FIND) {
         args.key = 1 + random_range(N_HNV_KEYS - 1);
         args.table = random_range(HNV_NO_TABLE);
@@ -336,6 +338,7 @@ assert_args_equal(const struct ofpact_hnv_args *a,
     ck_assert_uint_eq(a->domain, b->domain);
     ck_assert_uint_eq(a->source, b->source);
     ck_assert_int_eq(a->key, b->key);
+    ck_assert_uint_eq(a->refused, b->refused);
     ck_assert(eth_addr_equals(a->mac, b->mac));
     ck_assert(!memcmp(&a->next_hop, &b->next_hop, sizeof a->next_hop));
 }
@@ -396,6 +399,7 @@ START_TEST(random_actions_do_no_harm)
         nah->subtype = htons(HNV_NXAST_SUBTYPE);
         nah->kind = random_range(N_HNV_KINDS + 2);
         nah->key = random_range(2) ? 0 : random_range(N_HNV_KEYS + 2);
+        nah->refused = random_range(4) ? HNV_NO_TABLE : random_range(256);
 
         ofpbuf_use_const(&wire, nah, sizeof *nah);
         ofpbuf_init(&decoded, 0);
@@ -434,14 +438,16 @@ START_TEST(datapath_action_round_trip)
             hnv.domain = hnv.source = 0;
         }
         hnv.next_hop = random_addr();
-        hnv.ca = random_addr();
+        hnv.asked = random_addr();
         hnv.key = 1 + random_range(N_HNV_KEYS - 1);
         if (hnv.kind != HNV_ARP) {
             hnv.reply = 0;
         }
         if (hnv.kind != HNV_FIND) {
             hnv.key = hnv.share = 0;
-            hnv.ca = in6addr_any;
+        }
+        if (hnv.kind != HNV_FIND && hnv.kind != HNV_ADMIT) {
+            hnv.asked = in6addr_any;
         }
         if (random_range(2)) {
             memset(&hnv.mac, 0, sizeof hnv.mac);
