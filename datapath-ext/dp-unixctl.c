@@ -12,13 +12,13 @@
 #include "unixctl.h"
 #include "util.h"
 
-/* Entries shown of a datapath unless more are asked for: the reply is made in
- * the thread that serves everybody. */
+/* Ports and entries shown of a datapath unless more are asked for: the reply
+ * is made in the thread that serves everybody. */
 #define SHOW_DEFAULT 1000
 
 struct show {
     struct ds *s;
-    unsigned int left;          /* Entries that may yet be shown. */
+    unsigned int left;          /* Of both, that may yet be shown. */
 };
 
 static void
@@ -35,6 +35,20 @@ show_entry(const struct space_entry *entry, void *show_)
 }
 
 static void
+show_port(const struct space_key *key, uint32_t port, void *show_)
+{
+    struct show *show = show_;
+
+    if (show->left) {
+        show->left--;
+        ds_put_cstr(show->s, "  ");
+        hnv_text_format_port(key, port, show->s);
+        ds_put_char(show->s, '\n');
+    }
+}
+
+/* Ports first: there are few. */
+static void
 show_dp(const char *name, struct hnv_dp *hnv, void *show_)
 {
     struct show show = *(const struct show *) show_;
@@ -44,6 +58,11 @@ show_dp(const char *name, struct hnv_dp *hnv, void *show_)
     hnv_dp_get_stats(hnv, &stats);
     ds_put_format(show.s, "%s: ", name);
     hnv_stats_format(&stats, show.s);
+    while (show.left && space_table_dump_ports(hnv_dp_spaces(hnv), &cursor,
+                                               show_port, &show)) {
+        continue;
+    }
+    cursor = (struct space_cursor) SPACE_CURSOR_INITIALIZER;
     while (show.left && space_table_dump(hnv_dp_spaces(hnv), &cursor,
                                          show_entry, &show)) {
         continue;

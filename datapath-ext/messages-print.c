@@ -16,13 +16,12 @@ print_entries(struct ds *s, struct space_entry *entries, size_t n,
 {
     for (size_t i = 0; i < n; i++) {
         ds_put_cstr(s, "\n  ");
-        if (command != HNV_SPACE_PUT) {
-            hnv_text_format_key(&entries[i].key, s);
-            if (command == HNV_SPACE_PUT_PORT) {
-                ds_put_format(s, " port=%"PRIu64, entries[i].cookie);
-            }
-        } else {
+        if (command == HNV_SPACE_PUT_PORT) {
+            hnv_text_format_port(&entries[i].key, entries[i].cookie, s);
+        } else if (command == HNV_SPACE_PUT) {
             hnv_text_format_entry(&entries[i], s);
+        } else {
+            hnv_text_format_key(&entries[i].key, s);
         }
     }
     free(entries);
@@ -65,7 +64,9 @@ print_space_request(struct ds *s, const struct ofp_header *oh)
     if (query.vsid != HNV_ANY_VSID) {
         ds_put_format(s, " vsid=%"PRIu32, query.vsid);
     }
-    if (query.kind != HNV_ANY_KIND) {
+    if (query.kind == HNV_KIND_PORT) {
+        ds_put_cstr(s, " kind=port");
+    } else if (query.kind != HNV_ANY_KIND) {
         ds_put_format(s, " kind=%s", hnv_text_kind(query.kind));
     }
     return 0;

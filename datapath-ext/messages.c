@@ -252,7 +252,8 @@ hnv_space_request_decode(const struct ofp_header *oh,
     cursor_decode(&req.cursor, &query->cursor);
     query->vsid = ntohl(req.vsid);
     query->kind = req.kind;
-    return ((query->kind <= SPACE_BY_OWNER || query->kind == HNV_ANY_KIND)
+    return ((query->kind <= SPACE_BY_OWNER || query->kind == HNV_KIND_PORT
+             || query->kind == HNV_ANY_KIND)
             && is_all_zeros(req.zeros, sizeof req.zeros)
             ? 0 : OFPERR_OFPBAC_BAD_ARGUMENT);
 }

@@ -46,7 +46,8 @@ int hnv_space_mod_decode(const struct ofp_header *,
 struct hnv_space_query {
     struct space_cursor cursor;
     uint32_t vsid;              /* Or HNV_ANY_VSID. */
-    uint8_t kind;               /* enum space_kind or HNV_ANY_KIND */
+    uint8_t kind;               /* enum space_kind, HNV_KIND_PORT or
+                                 * HNV_ANY_KIND */
 };
 
 struct hnv_space_piece {

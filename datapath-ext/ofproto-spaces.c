@@ -114,20 +114,46 @@ struct collector {
 };
 
 static void
-collect(const struct space_entry *entry, void *collector_)
+add_entry(struct collector *c, const struct space_entry *entry)
 {
-    struct collector *c = collector_;
-
-    if ((c->query->kind != HNV_ANY_KIND && c->query->kind != entry->key.kind)
-        || (c->query->vsid != HNV_ANY_VSID
-            && c->query->vsid != entry->key.vsid)) {
-        return;
-    }
     if (c->n >= c->allocated) {
         c->entries = x2nrealloc(c->entries, &c->allocated,
                                 sizeof *c->entries);
     }
     c->entries[c->n++] = *entry;
+}
+
+static void
+collect(const struct space_entry *entry, void *collector_)
+{
+    struct collector *c = collector_;
+
+    if ((c->query->kind == HNV_ANY_KIND || c->query->kind == entry->key.kind)
+        && (c->query->vsid == HNV_ANY_VSID
+            || c->query->vsid == entry->key.vsid)) {
+        add_entry(c, entry);
+    }
+}
+
+static void
+collect_port(const struct space_key *key, uint32_t port, void *collector_)
+{
+    struct collector *c = collector_;
+
+    if (c->query->vsid == HNV_ANY_VSID || c->query->vsid == key->vsid) {
+        add_entry(c, &(struct space_entry) { .key = *key, .mac = key->mac,
+                                             .cookie = port });
+    }
+}
+
+/* The next piece of what is asked for. */
+static bool
+dump(const struct space_table *spaces, struct hnv_space_query *query,
+     struct collector *c)
+{
+    return (query->kind == HNV_KIND_PORT
+            ? space_table_dump_ports(spaces, &query->cursor, collect_port, c)
+            : space_table_dump(spaces, &query->cursor, collect, c));
 }
 
 int
@@ -152,8 +178,7 @@ ofproto_hnv_handle_space_request(struct ofconn *ofconn,
 
     space_table_get_stats(hnv_dp_spaces(hnv), &stats);
     for (int i = 0; more && i < REPLY_PIECES && c.n < REPLY_ENTRIES; i++) {
-        more = space_table_dump(hnv_dp_spaces(hnv), &query.cursor, collect,
-                                &c);
+        more = dump(hnv_dp_spaces(hnv), &query, &c);
     }
     /* A piece is a few entries. */
     ovs_assert(c.n <= HNV_SPACE_MOD_MAX - 1);

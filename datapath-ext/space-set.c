@@ -353,16 +353,18 @@ space_set_dump(const struct space_set *set, uint32_t *segment_no,
     size_t n = 0;
 
     while (!n && *segment_no < SPACE_SET_N_SEGMENTS) {
+        if (*position >> 32) {
+            *position = 0;
+            ++*segment_no;
+            continue;
+        }
+
         const struct space_segment *segment = get_segment(set, *segment_no);
         uint32_t bucket = space_set_bucket__(*position, segment->n_buckets);
 
         n = dump_bucket(set, segment, bucket, *position, cb, aux);
         *position = DIV_ROUND_UP((bucket + UINT64_C(1)) << 32,
                                  segment->n_buckets);
-        if (*position >> 32) {
-            *position = 0;
-            ++*segment_no;
-        }
     }
     return n > 0;
 }

@@ -269,6 +269,33 @@ space_table_dump(const struct space_table *st, struct space_cursor *cursor,
     return false;
 }
 
+struct port_dump {
+    void (*cb)(const struct space_key *, uint32_t port, void *aux);
+    void *aux;
+};
+
+static void
+dump_port(const struct space_slot *slot, uint64_t cookie OVS_UNUSED,
+          void *port_dump_)
+{
+    const struct port_dump *dump = port_dump_;
+    const struct space_entry e = space_decode(SPACE_SET_PORT, slot);
+
+    dump->cb(&e.key, slot->last, dump->aux);
+}
+
+bool
+space_table_dump_ports(const struct space_table *st,
+                       struct space_cursor *cursor,
+                       void (*cb)(const struct space_key *, uint32_t port,
+                                  void *aux), void *aux)
+{
+    struct port_dump dump = { cb, aux };
+
+    return space_set_dump(&st->sets[SPACE_SET_PORT], &cursor->segment,
+                          &cursor->position, dump_port, &dump);
+}
+
 void
 space_table_get_stats(const struct space_table *st,
                       struct space_table_stats *stats)

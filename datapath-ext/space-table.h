@@ -131,7 +131,7 @@ struct space_cursor {
     uint32_t set;
     uint32_t segment;
     uint64_t position;          /* Of hashes. */
-};
+};                              /* Any numbers do no harm. */
 
 #define SPACE_CURSOR_INITIALIZER { 0, 0, 0 }
 
@@ -140,6 +140,13 @@ struct space_cursor {
 bool space_table_dump(const struct space_table *, struct space_cursor *,
                       void (*cb)(const struct space_entry *, void *aux),
                       void *aux);
+
+/* The same for local ports, each with its key by MAC.  The cursor is one for
+ * ports only. */
+bool space_table_dump_ports(const struct space_table *, struct space_cursor *,
+                            void (*cb)(const struct space_key *,
+                                       uint32_t port, void *aux),
+                            void *aux);
 
 struct space_table_stats {
     uint64_t generation;        /* Changed by each change, never back. */

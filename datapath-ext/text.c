@@ -110,3 +110,10 @@ hnv_text_format_entry(const struct space_entry *entry, struct ds *s)
         ds_put_cstr(s, ",learned");
     }
 }
+
+void
+hnv_text_format_port(const struct space_key *key, uint32_t port, struct ds *s)
+{
+    ds_put_format(s, "port=%"PRIu32",vsid=%"PRIu32",mac="ETH_ADDR_FMT, port,
+                  key->vsid, ETH_ADDR_ARGS(key->mac));
+}

@@ -21,6 +21,10 @@ bool hnv_text_parse_u16(const char *, uint16_t *ret_number);
 void hnv_text_format_key(const struct space_key *, struct ds *);
 void hnv_text_format_entry(const struct space_entry *, struct ds *);
 
+/* "port=2,vsid=5001,mac=00:15:5d:01:01:05", of a key by MAC. */
+void hnv_text_format_port(const struct space_key *, uint32_t port,
+                          struct ds *);
+
 /* "ca", "mac", "peer", "share", "owner". */
 const char *hnv_text_kind(enum space_kind);
 

@@ -98,13 +98,16 @@ struct hnv_wire_cursor {
     ovs_be64 position;
 };
 
+/* Not an entry's: asks for ports, which are in the reply just as
+ * HNV_SPACE_PUT_PORT has them.  HNV_ANY_KIND asks for none of them. */
+#define HNV_KIND_PORT 0xfe
 #define HNV_ANY_KIND 0xff
 #define HNV_ANY_VSID UINT32_MAX
 
 struct hnv_space_request {
     struct hnv_wire_cursor cursor;
     ovs_be32 vsid;              /* Or HNV_ANY_VSID. */
-    uint8_t kind;               /* Or HNV_ANY_KIND. */
+    uint8_t kind;               /* Or HNV_KIND_PORT or HNV_ANY_KIND. */
     uint8_t zeros[3];
 };
 BUILD_ASSERT_DECL(sizeof(struct hnv_space_request) == 24);

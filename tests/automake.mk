@@ -184,6 +184,7 @@ EXTRA_DIST += \
 	tests/system/test_datapath_admit.py \
 	tests/system/test_datapath_ext.py \
 	tests/system/test_datapath_find.py \
+	tests/system/test_datapath_session.py \
 	tests/system/test_firewall.py \
 	tests/system/test_firewall_bypass.py \
 	tests/system/test_firewall_log.py \

@@ -26,7 +26,7 @@ OF13 = 4
 KINDS = ("ca", "mac", "pa", "peer", "share", "owner")
 LOCAL, VXLAN, NVGRE, BALANCED = range(4)
 PUT, DELETE, FLUSH, PUT_PORT, DELETE_PORT = range(5)
-ANY_KIND, ANY_VSID = 0xff, 0xffffffff
+KIND_PORT, ANY_KIND, ANY_VSID = 0xfe, 0xff, 0xffffffff
 
 
 def address(text):

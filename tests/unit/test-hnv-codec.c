@@ -169,6 +169,13 @@ START_TEST(dump_round_trip)
     ck_assert_uint_eq(query2.cursor.position, 0x123456789abcdef0);
     ck_assert_uint_eq(query2.vsid, 7);
     ck_assert_uint_eq(query2.kind, SPACE_PEER);
+    query2.kind = HNV_KIND_PORT;
+    struct ofpbuf *for_ports = hnv_space_request_encode(OFP13_VERSION,
+                                                        &query2);
+    ofpmsg_update_length(for_ports);
+    ck_assert_int_eq(hnv_space_request_decode(for_ports->data, &query2), 0);
+    ck_assert_uint_eq(query2.kind, HNV_KIND_PORT);
+    ofpbuf_delete(for_ports);
 
     struct ofpbuf *reply = hnv_space_reply_encode(request->data, &piece,
                                                   &entry, 1);

@@ -229,6 +229,46 @@ check_dumped(const struct space_entry *e, void *aux)
 }
 
 static void
+check_dumped_port(const struct space_key *key, uint32_t port, void *aux)
+{
+    struct dumped *dumped = aux;
+    uint32_t n = eth_addr_to_uint64(key->mac) >> 24 & 0xffff;
+
+    ck_assert_int_eq(key->kind, SPACE_BY_MAC);
+    ck_assert_uint_eq(key->vsid, 5000);
+    ck_assert_uint_eq(dumped->naive->ports[n], port);
+    dumped->n++;
+}
+
+/* A cursor that somebody made up leads nowhere else. */
+static void
+check_any_cursor(const struct space_table *st, const struct naive *naive)
+{
+    struct dumped dumped = { naive, 0 };
+    struct space_cursor cursor = {
+        .set = random_range(8),
+        .segment = random_range(200),
+        .position = random_uint64() >> random_range(64),
+    };
+    struct space_cursor ports = cursor;
+
+    space_table_dump(st, &cursor, check_dumped, &dumped);
+    space_table_dump_ports(st, &ports, check_dumped_port, &dumped);
+}
+
+static size_t
+count_dumped_ports(const struct space_table *st, const struct naive *naive)
+{
+    struct space_cursor cursor = SPACE_CURSOR_INITIALIZER;
+    struct dumped dumped = { naive, 0 };
+
+    while (space_table_dump_ports(st, &cursor, check_dumped_port, &dumped)) {
+        continue;
+    }
+    return dumped.n;
+}
+
+static void
 check_all(const struct space_table *st, const struct naive *naive)
 {
     struct space_cursor cursor = SPACE_CURSOR_INITIALIZER;
@@ -244,6 +284,10 @@ check_all(const struct space_table *st, const struct naive *naive)
         continue;
     }
     ck_assert_uint_eq(dumped.n, n_want);
+    ck_assert_uint_eq(count_dumped_ports(st, naive), n_ports);
+    for (int i = 0; i < 1000; i++) {
+        check_any_cursor(st, naive);
+    }
 
     space_table_get_stats(st, &stats);
     for (size_t i = 0; i < ARRAY_SIZE(stats.n_entries); i++) {
