@@ -32,47 +32,45 @@ ofproto_hnv_is_supported(const struct ofproto *ofproto)
     return get_hnv(ofproto) != NULL;
 }
 
-/* A message's entries are checked before the first is applied. */
-static int
-apply_entry(struct space_table *spaces, enum hnv_space_command command,
-            const struct space_entry *entry)
+/* A message's entries were checked when they were decoded: no port fails. */
+static void
+apply_one(struct space_table *spaces, enum hnv_space_command command,
+          const struct space_entry *entry)
 {
     const struct space_key *key = &entry->key;
 
-    switch (command) {
-    case HNV_SPACE_PUT:
-        return space_table_put(spaces, entry);
-    case HNV_SPACE_DELETE:
+    if (command == HNV_SPACE_DELETE) {
         space_table_remove(spaces, key);
-        return 0;
-    case HNV_SPACE_PUT_PORT:
-        return space_table_put_port(spaces, key->vsid, key->mac,
-                                    entry->cookie);
-    case HNV_SPACE_DELETE_PORT:
+    } else if (command == HNV_SPACE_PUT_PORT) {
+        space_table_put_port(spaces, key->vsid, key->mac, entry->cookie);
+    } else if (command == HNV_SPACE_DELETE_PORT) {
         space_table_remove_port(spaces, key->vsid, key->mac);
-        return 0;
-    case HNV_SPACE_FLUSH:
-    case N_HNV_SPACE_COMMANDS:
-        break;
     }
-    return 0;
+}
+
+static int
+put_entries(struct space_table *spaces, const struct space_entry *entries,
+            size_t n)
+{
+    int error = space_table_put_all(spaces, entries, n);
+
+    return (!error ? 0 : error == ENOSPC ? OFPERR_OFPFMFC_TABLE_FULL
+            : OFPERR_OFPBAC_BAD_ARGUMENT);
 }
 
 static int
 apply(struct space_table *spaces, enum hnv_space_command command,
       const struct space_entry *entries, size_t n)
 {
+    if (command == HNV_SPACE_PUT) {
+        return put_entries(spaces, entries, n);
+    }
     if (command == HNV_SPACE_FLUSH) {
         space_table_clear(spaces);
         space_table_clear_ports(spaces);
     }
     for (size_t i = 0; i < n; i++) {
-        int error = apply_entry(spaces, command, &entries[i]);
-
-        if (error) {
-            return (error == ENOSPC ? OFPERR_OFPFMFC_TABLE_FULL
-                    : OFPERR_OFPBAC_BAD_ARGUMENT);
-        }
+        apply_one(spaces, command, &entries[i]);
     }
     return 0;
 }

@@ -62,29 +62,66 @@ is_key_valid(const struct space_key *key)
             && key->kind != SPACE_BY_PA);
 }
 
-int
-space_table_put(struct space_table *st, const struct space_entry *e)
+/* Takes a locator for each of 'entries', or on error none. */
+static int
+ref_locators(struct space_table *st, const struct space_entry *entries,
+             size_t n, uint32_t *locators)
+{
+    for (size_t i = 0; i < n; i++) {
+        int error = (is_key_valid(&entries[i].key)
+                     ? space_locators_ref(st->locators, &entries[i].where,
+                                          &locators[i])
+                     : EINVAL);
+
+        if (error) {
+            while (i > 0) {
+                space_locators_unref(st->locators, locators[--i]);
+            }
+            return error;
+        }
+    }
+    return 0;
+}
+
+/* The locator's reference is the entry's from now on. */
+static void
+put_with_locator(struct space_table *st, const struct space_entry *e,
+                 uint32_t locator)
 {
     struct space_slot slot, old;
-    uint32_t locator;
-
-    if (!is_key_valid(&e->key)) {
-        return EINVAL;
-    }
-
-    int error = space_locators_ref(st->locators, &e->where, &locator);
-    if (error) {
-        return error;
-    }
-
     struct space_set *set = &st->sets[space_encode(&slot, e, locator)];
+
     if (space_set_put(set, &slot, e->cookie, &old)) {
         space_locators_unref(st->locators, space_decode_locator(&old));
     } else {
         st->n_entries[e->key.kind]++;
     }
     st->generation++;
-    return 0;
+}
+
+int
+space_table_put(struct space_table *st, const struct space_entry *e)
+{
+    return space_table_put_all(st, e, 1);
+}
+
+/* All that can fail comes first. */
+int
+space_table_put_all(struct space_table *st, const struct space_entry *entries,
+                    size_t n)
+{
+    uint32_t stub[64];
+    uint32_t *locators = n > ARRAY_SIZE(stub) ? xcalloc(n, sizeof *locators)
+                         : stub;
+    int error = ref_locators(st, entries, n, locators);
+
+    for (size_t i = 0; !error && i < n; i++) {
+        put_with_locator(st, &entries[i], locators[i]);
+    }
+    if (locators != stub) {
+        free(locators);
+    }
+    return error;
 }
 
 bool

@@ -66,6 +66,11 @@ void space_table_destroy(struct space_table *);
  * than 4 million places that entries lead to. */
 int space_table_put(struct space_table *, const struct space_entry *entry);
 
+/* The same with 'n' of them, of which later ones replace earlier ones.  On
+ * error none is put. */
+int space_table_put_all(struct space_table *, const struct space_entry *,
+                        size_t n);
+
 /* False if there was none. */
 bool space_table_remove(struct space_table *, const struct space_key *);
 

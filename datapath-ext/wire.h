@@ -78,8 +78,8 @@ enum hnv_space_command {
     N_HNV_SPACE_COMMANDS
 };
 
-/* HNV_SPACE_MOD.  Entries follow.  If one of them makes no sense nothing is
- * done, and there is an error. */
+/* HNV_SPACE_MOD.  Entries follow.  If one of them makes no sense, or there is
+ * no room for it, nothing is done, and there is an error. */
 struct hnv_space_mod {
     uint8_t command;            /* enum hnv_space_command */
     uint8_t zeros[7];

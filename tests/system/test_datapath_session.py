@@ -12,7 +12,7 @@ from hnv_bridge import (A, B, CA_A, CA_B, PA, PORTS, TREE, VSID, add_flow,
                         fixture_session, fixture_switch, ip_packet, needs_tree,
                         outer_packets)
 from hnv_switch import (ANY_KIND, ANY_VSID, DELETE, DELETE_PORT, FLUSH,
-                        KIND_PORT, NVGRE, OF13, PUT_PORT, SUBTYPE,
+                        KIND_PORT, LOCAL, NVGRE, OF13, PUT_PORT, SUBTYPE,
                         VXLAN, OpenFlowError, Switch, by_ca, by_mac, entry)
 
 pytestmark = needs_tree
@@ -98,6 +98,7 @@ def test_a_long_dump_comes_in_pieces(session):
     entry("ca", VSID, CA_B, B, PA, VXLAN, learned=2),
     b"\x06" + by_mac(VSID, B)[1:],
     entry("pa", VSID, CA_B, B, PA, VXLAN),
+    entry("ca", VSID, CA_B, B, PA, LOCAL),
     by_mac(VSID, B)[:-1]])
 def test_a_bad_entry_undoes_its_message(session, bad):
     session.space_mod(0, by_mac(VSID, A, PA), bad)

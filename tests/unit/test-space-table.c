@@ -385,6 +385,54 @@ START_TEST(refuses_what_it_cannot_hold)
 }
 END_TEST
 
+/* Wherever in the message the bad one is. */
+START_TEST(a_message_is_put_or_not)
+{
+    enum { N_ENTRIES = 200 };
+    struct space_entry *entries = xcalloc(N_ENTRIES, sizeof *entries);
+    struct space_table *st = space_table_create();
+    struct space_table_stats before, after;
+
+    for (uint32_t n = 0; n < N_ENTRIES; n++) {
+        entries[n] = numbered_entry(n, 1 + n % 3);
+    }
+    ck_assert(!space_table_put_all(st, entries, N_ENTRIES / 2));
+    for (uint32_t n = 0; n < N_ENTRIES; n++) {
+        entries[n] = numbered_entry(n, 4 + n % 3);
+    }
+    for (uint32_t bad = 0; bad < N_ENTRIES; bad += 7) {
+        const struct space_entry good = entries[bad];
+
+        entries[bad].where.encap = bad % 2 ? SPACE_REWRITE : SPACE_LOCAL;
+        entries[bad].where.pa = in6addr_loopback;
+        space_table_get_stats(st, &before);
+        ck_assert_int_eq(space_table_put_all(st, entries, N_ENTRIES), EINVAL);
+        space_table_get_stats(st, &after);
+        ck_assert_uint_eq(before.generation, after.generation);
+        ck_assert_uint_eq(before.n_locators, after.n_locators);
+        entries[bad] = good;
+    }
+
+    /* One after another, the last one counts. */
+    entries[N_ENTRIES - 1] = numbered_entry(0, 9);
+    ck_assert(!space_table_put_all(st, entries, N_ENTRIES));
+    for (uint32_t n = 0; n < N_ENTRIES - 1; n++) {
+        const struct space_entry want = n ? entries[n] : numbered_entry(0, 9);
+        struct space_entry got;
+
+        ck_assert(space_table_get(st, &want.key, &got));
+        ck_assert(space_entry_equal(&got, &want));
+    }
+    space_table_clear(st);
+    space_table_get_stats(st, &after);
+    ck_assert_uint_eq(after.n_locators, 0);
+
+    free(entries);
+    space_table_destroy(st);
+    rcu_quiesce();
+}
+END_TEST
+
 START_TEST(headers_belong_to_a_place)
 {
     struct space_table *st = space_table_create();
@@ -797,6 +845,7 @@ main(void)
     tcase_set_timeout(tc, 600);
     tcase_add_test(tc, holds_what_a_naive_table_holds);
     tcase_add_test(tc, refuses_what_it_cannot_hold);
+    tcase_add_test(tc, a_message_is_put_or_not);
     tcase_add_test(tc, headers_belong_to_a_place);
     tcase_add_test(tc, memory_is_as_stated);
     tcase_add_test(tc, readers_see_one_state_or_the_next);
