@@ -297,15 +297,19 @@ begin_use(struct space_locators *ls, uint32_t locator,
     hmap_insert(&ls->by_where, &use->node, hash);
 }
 
+/* Nobody sets a header there any more. */
 static void
-end_use(struct space_locators *ls, struct use *use)
+make_dead(struct space_locators *ls, struct use *use)
+    OVS_REQUIRES(ls->mutex)
 {
-    hmap_remove(&ls->by_where, &use->node);
-    ovs_mutex_lock(&ls->mutex);
     use->is_live = false;
     remove_headers(ls, &get_locator(ls, use->locator)->prepared);
-    ovs_mutex_unlock(&ls->mutex);
+}
 
+/* Nothing leads to 'use' any more, but readers may be on their way. */
+static void
+add_free(struct space_locators *ls, struct use *use)
+{
     use->stamp = space_grace_stamp(ls->grace);
     use->next_free = 0;
     if (ls->last_free) {
@@ -314,6 +318,40 @@ end_use(struct space_locators *ls, struct use *use)
         ls->first_free = use->locator;
     }
     ls->last_free = use->locator;
+}
+
+static void
+end_use(struct space_locators *ls, struct use *use)
+{
+    hmap_remove(&ls->by_where, &use->node);
+    ovs_mutex_lock(&ls->mutex);
+    make_dead(ls, use);
+    ovs_mutex_unlock(&ls->mutex);
+    add_free(ls, use);
+}
+
+/* Not one by one from the hash table, which costs more than all the rest. */
+void
+space_locators_clear(struct space_locators *ls)
+{
+    struct use *local = get_use(ls, SPACE_LOCATOR_LOCAL);
+    uint32_t hash = local->node.hash;
+
+    hmap_destroy(&ls->by_where);
+    hmap_init(&ls->by_where);
+    hmap_insert(&ls->by_where, &local->node, hash);
+    local->n_refs = 1;
+
+    ovs_mutex_lock(&ls->mutex);
+    for (uint32_t i = SPACE_LOCATOR_LOCAL + 1; i < ls->n; i++) {
+        struct use *use = get_use(ls, i);
+
+        if (use->is_live) {
+            make_dead(ls, use);
+            add_free(ls, use);
+        }
+    }
+    ovs_mutex_unlock(&ls->mutex);
 }
 
 /* Locator 0 stands for any that is local. */

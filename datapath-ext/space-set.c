@@ -300,6 +300,23 @@ space_set_remove(struct space_set *set, const struct space_slot *slot,
     return true;
 }
 
+/* In no time: as segments, which others give back to the system. */
+void
+space_set_clear(struct space_set *set)
+{
+    for (size_t i = 0; i < SPACE_SET_N_SEGMENTS; i++) {
+        struct space_segment *old = get_segment(set, i);
+
+        if (is_allocated(old)) {
+            ovsrcu_set(&set->segments[i], &no_entries.segment);
+            set->bytes -= old->size;
+            ovsrcu_postpone(free_cacheline, old);
+        }
+    }
+    memset(set->fills, 0, sizeof set->fills);
+    set->n_entries = 0;
+}
+
 bool
 space_set_get(const struct space_set *set, const struct space_slot *slot,
               struct space_slot *ret_slot, uint64_t *ret_cookie)

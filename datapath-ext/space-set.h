@@ -83,6 +83,9 @@ bool space_set_put(struct space_set *, const struct space_slot *slot,
 bool space_set_remove(struct space_set *, const struct space_slot *slot,
                       struct space_slot *ret_old);
 
+/* Writer.  Readers see the entries of a segment go together. */
+void space_set_clear(struct space_set *);
+
 /* Any thread: the entry with the key of 'slot'. */
 bool space_set_get(const struct space_set *, const struct space_slot *slot,
                    struct space_slot *ret_slot, uint64_t *ret_cookie);

@@ -28,6 +28,9 @@ int space_locators_ref(struct space_locators *, const struct space_where *,
                        uint32_t *ret_locator);
 void space_locators_unref(struct space_locators *, uint32_t locator);
 
+/* Takes all references back: nothing leads anywhere any more. */
+void space_locators_clear(struct space_locators *);
+
 size_t space_locators_count(const struct space_locators *);
 size_t space_locators_bytes(const struct space_locators *);
 

@@ -176,64 +176,24 @@ space_table_remove_port(struct space_table *st, uint32_t vsid,
     return true;
 }
 
-/* Clearing goes by way of a dump, of which one piece at a time is removed. */
-
-struct piece {
-    struct space_slot *slots;
-    size_t n, allocated;
-};
-
-static void
-collect(const struct space_slot *slot, uint64_t cookie OVS_UNUSED, void *aux)
-{
-    struct piece *piece = aux;
-
-    if (piece->n >= piece->allocated) {
-        piece->slots = x2nrealloc(piece->slots, &piece->allocated,
-                                  sizeof *piece->slots);
-    }
-    piece->slots[piece->n++] = *slot;
-}
-
-static void
-clear_set(struct space_table *st, enum space_set_id id)
-{
-    struct piece piece = { NULL, 0, 0 };
-    uint32_t segment = 0;
-    uint64_t position = 0;
-
-    while (space_set_dump(&st->sets[id], &segment, &position, collect,
-                          &piece)) {
-        for (size_t i = 0; i < piece.n; i++) {
-            struct space_slot old;
-
-            space_set_remove(&st->sets[id], &piece.slots[i], &old);
-            if (id != SPACE_SET_PORT) {
-                space_locators_unref(st->locators,
-                                     space_decode_locator(&old));
-            }
-        }
-        piece.n = 0;
-    }
-    free(piece.slots);
-    st->generation++;
-}
-
 void
 space_table_clear(struct space_table *st)
 {
     for (enum space_set_id id = 0; id < N_SPACE_SETS; id++) {
         if (id != SPACE_SET_PORT) {
-            clear_set(st, id);
+            space_set_clear(&st->sets[id]);
         }
     }
+    space_locators_clear(st->locators);
     memset(st->n_entries, 0, sizeof st->n_entries);
+    st->generation++;
 }
 
 void
 space_table_clear_ports(struct space_table *st)
 {
-    clear_set(st, SPACE_SET_PORT);
+    space_set_clear(&st->sets[SPACE_SET_PORT]);
+    st->generation++;
 }
 
 /* For people and dumps. */

@@ -81,7 +81,9 @@ int space_table_put_port(struct space_table *, uint32_t vsid,
 bool space_table_remove_port(struct space_table *, uint32_t vsid,
                              struct eth_addr mac);
 
-/* Removes all entries, but no ports.  Readers see each entry go by itself. */
+/* Removes all entries, but no ports.  Takes milliseconds, however many there
+ * are: their memory goes after a grace period, elsewhere.  Readers may see
+ * some of them gone and others not yet. */
 void space_table_clear(struct space_table *);
 void space_table_clear_ports(struct space_table *);
 

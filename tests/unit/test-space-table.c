@@ -330,6 +330,15 @@ change_one(struct space_table *st, struct naive *naive, bool shrink)
     check_one(st, naive, n);
 }
 
+static uint64_t
+get_bytes(const struct space_table *st)
+{
+    struct space_table_stats stats;
+
+    space_table_get_stats(st, &stats);
+    return stats.bytes;
+}
+
 START_TEST(holds_what_a_naive_table_holds)
 {
     struct space_table *st = space_table_create();
@@ -348,7 +357,9 @@ START_TEST(holds_what_a_naive_table_holds)
     }
     check_all(st, naive);
 
+    uint64_t bytes = get_bytes(st);
     space_table_clear(st);
+    ck_assert_uint_lt(get_bytes(st), bytes);
     memset(naive->versions, 0, sizeof naive->versions);
     check_all(st, naive);
     space_table_clear_ports(st);
@@ -356,6 +367,15 @@ START_TEST(holds_what_a_naive_table_holds)
     check_all(st, naive);
     space_table_get_stats(st, &stats);
     ck_assert_uint_eq(stats.n_locators, 0);
+
+    /* And is as good as new. */
+    for (int i = 0; i < 20000; i++) {
+        change_one(st, naive, false);
+        if (i % 4 == 0) {
+            rcu_quiesce();
+        }
+    }
+    check_all(st, naive);
 
     free(naive);
     space_table_destroy(st);
@@ -522,15 +542,6 @@ remove_mapping(struct space_table *st, uint32_t n, bool is_ipv6)
     }
 }
 
-static uint64_t
-get_bytes(const struct space_table *st)
-{
-    struct space_table_stats stats;
-
-    space_table_get_stats(st, &stats);
-    return stats.bytes;
-}
-
 /* At any time on the way up and down, once there are many. */
 static void
 check_memory(bool is_ipv6, uint64_t limit)
@@ -575,6 +586,7 @@ END_TEST
 
 struct shared {
     struct space_table *st;
+    bool has_permanent;         /* Some entries are never removed. */
     atomic_uint32_t states[N_SHARED];
     atomic_bool stop;
     atomic_uint64_t n_checked;  /* Answers that had to be right, and were. */
@@ -582,9 +594,9 @@ struct shared {
 };
 
 static bool
-is_permanent(uint32_t n)
+is_permanent(const struct shared *shared, uint32_t n)
 {
-    return n % 3 == 0;
+    return shared->has_permanent && n % 3 == 0;
 }
 
 static uint32_t
@@ -620,7 +632,7 @@ static bool
 check_answer(struct shared *shared, uint32_t n, uint32_t before,
              const struct space_answer *a)
 {
-    if (!a->found && is_permanent(n)) {
+    if (!a->found && is_permanent(shared, n)) {
         ovs_abort(0, "%u is always there, and was not found", n);
     }
     if (a->found) {
@@ -727,7 +739,7 @@ dumper(void *aux)
             rcu_quiesce();
         }
         for (uint32_t n = 0; n < N_SHARED; n++) {
-            if (is_permanent(n) && seen.times[n] != 1) {
+            if (is_permanent(shared, n) && seen.times[n] != 1) {
                 ovs_abort(0, "%u was dumped %u times", n, seen.times[n]);
             }
         }
@@ -750,7 +762,7 @@ write_one(struct shared *shared, uint32_t n, uint32_t version)
     uint32_t state = version | ABSENT;
 
     set_state(shared, n, CHANGING);
-    if (is_permanent(n) || random_range(2)) {
+    if (is_permanent(shared, n) || random_range(2)) {
         const struct space_entry e = numbered_entry(n, version);
 
         ck_assert(!space_table_put(shared->st, &e));
@@ -759,6 +771,18 @@ write_one(struct shared *shared, uint32_t n, uint32_t version)
         space_table_remove(shared->st, &key);
     }
     set_state(shared, n, state);
+}
+
+static void
+clear_all(struct shared *shared, uint32_t version)
+{
+    for (uint32_t n = 0; n < N_SHARED; n++) {
+        set_state(shared, n, CHANGING);
+    }
+    space_table_clear(shared->st);
+    for (uint32_t n = 0; n < N_SHARED; n++) {
+        set_state(shared, n, version | ABSENT);
+    }
 }
 
 /* For whatever place the entry leads to. */
@@ -793,7 +817,10 @@ read_count(atomic_uint64_t *count)
     return value;
 }
 
-START_TEST(readers_see_one_state_or_the_next)
+/* Changes the table, and clears it after each 'clear_every' changes, unless
+ * that is zero. */
+static void
+change_under_readers(int n_changes, int clear_every)
 {
     struct shared *shared = xzalloc(sizeof *shared);
     pthread_t threads[N_READERS + 1];
@@ -801,6 +828,7 @@ START_TEST(readers_see_one_state_or_the_next)
 
     random_set_seed(unit_seed("space-table, readers") | 1);
     shared->st = space_table_create();
+    shared->has_permanent = !clear_every;
     for (uint32_t n = 0; n < N_SHARED; n++) {
         write_one(shared, n, ++version);
     }
@@ -810,9 +838,12 @@ START_TEST(readers_see_one_state_or_the_next)
     threads[N_READERS] = ovs_thread_create("dumper", dumper, shared);
 
     /* At least so many changes, and until there were dumps in between. */
-    for (int i = 0; i < 150000 || read_count(&shared->n_dumps) < 3; i++) {
+    for (int i = 0; i < n_changes || read_count(&shared->n_dumps) < 3; i++) {
         uint32_t n = random_range(N_SHARED);
 
+        if (clear_every && i % clear_every == 0) {
+            clear_all(shared, ++version);
+        }
         write_one(shared, n, ++version);
         if (i % 8 == 0) {
             set_header(shared, n);
@@ -834,6 +865,17 @@ START_TEST(readers_see_one_state_or_the_next)
     space_table_destroy(shared->st);
     free(shared);
 }
+
+START_TEST(readers_see_one_state_or_the_next)
+{
+    change_under_readers(150000, 0);
+}
+END_TEST
+
+START_TEST(readers_see_a_table_that_is_cleared)
+{
+    change_under_readers(50000, 2000);
+}
 END_TEST
 
 int
@@ -849,6 +891,7 @@ main(void)
     tcase_add_test(tc, headers_belong_to_a_place);
     tcase_add_test(tc, memory_is_as_stated);
     tcase_add_test(tc, readers_see_one_state_or_the_next);
+    tcase_add_test(tc, readers_see_a_table_that_is_cleared);
     suite_add_tcase(suite, tc);
     return unit_run(suite);
 }
