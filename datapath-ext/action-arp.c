@@ -18,12 +18,7 @@ is_arp_request(const struct dp_packet *packet)
 {
     const struct arp_eth_header *arp = arp_of(packet);
 
-    return (hnv_l3_size(packet) >= ARP_ETH_HEADER_LEN
-            && arp->ar_hrd == htons(ARP_HRD_ETHERNET)
-            && arp->ar_pro == htons(ARP_PRO_IP)
-            && arp->ar_hln == ETH_ADDR_LEN
-            && arp->ar_pln == 4
-            && arp->ar_op == htons(ARP_OP_REQUEST));
+    return hnv_is_arp(packet) && arp->ar_op == htons(ARP_OP_REQUEST);
 }
 
 static void
@@ -62,8 +57,7 @@ classify(const struct dp_packet *packet)
     if (hnv_is_tagged(packet)) {
         return QUESTION_NONE;
     }
-    return (type == htons(ETH_TYPE_ARP) && is_arp_request(packet)
-            ? QUESTION_ARP
+    return (is_arp_request(packet) ? QUESTION_ARP
             : type == htons(ETH_TYPE_IPV6) && hnv_nd_is_plain(packet)
             ? QUESTION_ND : QUESTION_NONE);
 }

@@ -57,6 +57,16 @@ is_option_plain(const struct dp_packet *packet)
             : ntohs(ipv6_of(packet)->ip6_plen) == SOLICIT_LEN);
 }
 
+/* An IPv4-mapped address is nobody's, in IPv6. */
+static bool
+is_target_mapped(const struct dp_packet *packet)
+{
+    struct in6_addr target;
+
+    hnv_nd_target(packet, &target);
+    return IN6_IS_ADDR_V4MAPPED(&target);
+}
+
 bool
 hnv_nd_is_plain(const struct dp_packet *packet)
 {
@@ -70,7 +80,8 @@ hnv_nd_is_plain(const struct dp_packet *packet)
             && size >= IPV6_HEADER_LEN + ntohs(ip6->ip6_plen)
             && icmp6->icmp6_type == ND_NEIGHBOR_SOLICIT
             && !icmp6->icmp6_code
-            && is_option_plain(packet));
+            && is_option_plain(packet)
+            && !is_target_mapped(packet));
 }
 
 void

@@ -12,21 +12,6 @@
 /* Where a packet goes: by its destination CA, from subnet to subnet, or by its
  * destination MAC, within one. */
 
-/* Only from 20 bytes of IPv4 or 40 of IPv6 on is there a header. */
-static bool
-is_ipv4(const struct dp_packet *packet)
-{
-    return (hnv_eth_type(packet) == htons(ETH_TYPE_IP)
-            && hnv_l3_size(packet) >= IP_HEADER_LEN);
-}
-
-static bool
-is_ipv6(const struct dp_packet *packet)
-{
-    return (hnv_eth_type(packet) == htons(ETH_TYPE_IPV6)
-            && hnv_l3_size(packet) >= IPV6_HEADER_LEN);
-}
-
 /* Whether the packet can be routed, and if so, the question about it. */
 static struct hnv_result
 ask_for_ca(const struct hnv_route *action, const struct dp_packet *packet,
@@ -38,17 +23,20 @@ ask_for_ca(const struct hnv_route *action, const struct dp_packet *packet,
     if (hnv_is_tagged(packet)) {
         return hnv_result(HNV_SLOW, HNV_REASON_NOT_PLAIN);
     }
-    if (is_ipv4(packet)) {
+    if (hnv_is_ipv4(packet)) {
         const struct ip_header *ip = dp_packet_l3(packet);
 
         ttl = ip->ip_ttl;
         space_query_ca4(q, action->vsid, get_16aligned_be32(&ip->ip_dst));
-    } else if (is_ipv6(packet)) {
+    } else if (hnv_is_ipv6(packet)) {
         const struct ovs_16aligned_ip6_hdr *ip6 = dp_packet_l3(packet);
         struct in6_addr dst;
 
         ttl = ip6->ip6_hlim;
         memcpy(&dst, &ip6->ip6_dst, sizeof dst);
+        if (IN6_IS_ADDR_V4MAPPED(&dst) && !to_next_hop) {
+            return hnv_result(HNV_MISS, HNV_REASON_UNKNOWN_CA);
+        }
         space_query_ca6(q, action->vsid, &dst);
     } else {
         return hnv_result(HNV_SLOW, HNV_REASON_NOT_PLAIN);
@@ -63,7 +51,7 @@ ask_for_ca(const struct hnv_route *action, const struct dp_packet *packet,
 static void
 decrement_ttl(struct dp_packet *packet)
 {
-    if (is_ipv4(packet)) {
+    if (hnv_eth_type(packet) == htons(ETH_TYPE_IP)) {
         struct ip_header *ip = dp_packet_l3(packet);
         uint8_t ttl = ip->ip_ttl--;
 

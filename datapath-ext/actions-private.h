@@ -5,8 +5,10 @@
 
 /* What the files of the actions share with each other. */
 
+#include <netinet/ip6.h>
 #include "datapath-ext/actions.h"
 #include "dp-packet.h"
+#include "packets.h"
 #include "unaligned.h"
 
 static inline struct hnv_result
@@ -39,9 +41,52 @@ hnv_l3_size(const struct dp_packet *packet)
             - dp_packet_l2_pad_size(packet));
 }
 
+/* What a packet is, as flows see it: one that is cut off, or that Open vSwitch
+ * finds wrong, is none of these. */
+
+static inline bool
+hnv_is_ipv4(const struct dp_packet *packet)
+{
+    const struct ip_header *ip = dp_packet_l3(packet);
+
+    if (hnv_eth_type(packet) != htons(ETH_TYPE_IP)
+        || hnv_l3_size(packet) < IP_HEADER_LEN) {
+        return false;
+    }
+
+    size_t header_len = IP_IHL(ip->ip_ihl_ver) * 4;
+    size_t len = ntohs(ip->ip_tot_len);
+
+    return (header_len >= IP_HEADER_LEN && len >= header_len
+            && len <= hnv_l3_size(packet));
+}
+
+static inline bool
+hnv_is_ipv6(const struct dp_packet *packet)
+{
+    const struct ovs_16aligned_ip6_hdr *ip6 = dp_packet_l3(packet);
+
+    return (hnv_eth_type(packet) == htons(ETH_TYPE_IPV6)
+            && hnv_l3_size(packet) >= IPV6_HEADER_LEN
+            && (ntohs(ip6->ip6_plen) + IPV6_HEADER_LEN
+                <= hnv_l3_size(packet)));
+}
+
+static inline bool
+hnv_is_arp(const struct dp_packet *packet)
+{
+    const struct arp_eth_header *arp = dp_packet_l3(packet);
+
+    return (hnv_eth_type(packet) == htons(ETH_TYPE_ARP)
+            && hnv_l3_size(packet) >= ARP_ETH_HEADER_LEN
+            && arp->ar_hrd == htons(ARP_HRD_ETHERNET)
+            && arp->ar_pro == htons(ARP_PRO_IP)
+            && arp->ar_hln == ETH_ADDR_LEN
+            && arp->ar_pln == 4);
+}
+
 /* Where a packet says it is from and where it goes, by IP or ARP; IPv4 is
- * mapped.  As flows see it: a packet that is cut off, or that Open vSwitch
- * finds wrong, has no addresses. */
+ * mapped. */
 enum hnv_addresses hnv_get_addresses(const struct dp_packet *,
                                      struct in6_addr *ret_src,
                                      struct in6_addr *ret_dst);

@@ -299,9 +299,12 @@ init_packets(struct dp_packet **packets, bool is_arp)
             compose_arp(packets[i], ARP_OP_REQUEST, mac_of(1), mac_of(0),
                         true, ca_of(1), ca_of(2));
         } else {
-            eth_compose(packets[i], mac_of(1), mac_of(2), ETH_TYPE_IP, 46);
-            memset(dp_packet_l3(packets[i]), 0, 46);
-            *(uint8_t *) dp_packet_l3(packets[i]) = IP_IHL_VER(5, 4);
+            struct ip_header *ip = eth_compose(packets[i], mac_of(1),
+                                               mac_of(2), ETH_TYPE_IP, 46);
+
+            memset(ip, 0, 46);
+            ip->ip_ihl_ver = IP_IHL_VER(5, 4);
+            ip->ip_tot_len = htons(46);
         }
         flow_extract(packets[i], &flow);
         dp_packet_set_rss_hash(packets[i], hash_int(i, 0));

@@ -340,6 +340,21 @@ def test_copies_and_following_actions(switch, session):
     assert (copy.dst, rest.dst) == (B, ROUTER)
 
 
+def test_packets_that_the_agent_sends(switch, session):
+    """They go through the tables like any other."""
+    session.put(by_mac(VSID, B), by_ca(VSID, CA_B, B))
+    add_flow(switch, "actions=hnv(find,vsid=5001,key=mac,table=3)")
+    add_flow(switch, "table=3,reg4=0x20 actions="
+             "hnv(find,vsid=5001,key=dst,table=4)")
+    add_flow(switch, "table=4,reg4=0x20,xreg4=%#x actions=output:2"
+             % mac_number(B))
+    for n in range(1, 3):
+        switch.ofctl("packet-out", switch.mgmt("br-int"),
+                     "in_port=controller packet=%s actions=table"
+                     % bytes(ip_packet()).hex())
+        switch.wait_for(lambda n=n: len(switch.sent("p2")) == n, "a packet")
+
+
 ACTIONS = ["hnv(find,vsid=%s,key=%s,table=3)" % (vsid, key)
            for vsid, key in (("5001", "mac"), ("reg0", "dst"), ("7", "src"),
                              ("reg15", "target"), ("1", "ca4"), ("1", "ca6"),
