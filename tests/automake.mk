@@ -10,6 +10,7 @@ UNIT_TESTS = \
 	tests/unit/test-firewall \
 	tests/unit/test-firewall-log \
 	tests/unit/test-firewall-set \
+	tests/unit/test-found \
 	tests/unit/test-fw-rule \
 	tests/unit/test-groups \
 	tests/unit/test-hnv-codec \

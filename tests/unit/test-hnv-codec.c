@@ -4,7 +4,6 @@
  * again, and what is neither. */
 
 #include <config.h>
-#include "datapath-ext/found.h"
 #include "datapath-ext/messages.h"
 #include "datapath-ext/odp.h"
 #include "datapath-ext/ofpact.h"
@@ -12,7 +11,6 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
-#include "flow.h"
 #include "netlink.h"
 #include "odp-util.h"
 #include "openvswitch/dynamic-string.h"
@@ -485,113 +483,6 @@ START_TEST(datapath_action_round_trip)
 }
 END_TEST
 
-/* What was found, on its way. */
-
-static struct space_entry
-random_found_entry(void)
-{
-    static const enum space_encap encaps[] = {
-        SPACE_LOCAL, SPACE_VXLAN, SPACE_NVGRE, SPACE_BALANCED,
-    };
-    struct space_entry entry;
-
-    memset(&entry, 0, sizeof entry);
-    entry.mac = random_mac();
-    entry.learned = random_range(2);
-    entry.where.encap = encaps[random_range(ARRAY_SIZE(encaps))];
-    if (entry.where.encap != SPACE_LOCAL) {
-        entry.where.pa = random_addr();
-    }
-    return entry;
-}
-
-/* Registers of a flow, and what "find" is to make of them. */
-struct registers {
-    struct flow got, want;
-};
-
-static void
-registers_init(struct registers *r)
-{
-    memset(r, 0, sizeof *r);
-    for (size_t i = 0; i < FLOW_N_REGS; i++) {
-        r->got.regs[i] = random_uint32();
-    }
-    r->want = r->got;
-}
-
-static void
-want_addr(struct registers *r, int reg, const struct in6_addr *addr)
-{
-    ovs_be128 value;
-
-    if (IN6_IS_ADDR_V4MAPPED(addr)) {
-        r->want.regs[reg] = ntohl(in6_addr_get_mapped_ipv4(addr));
-    } else {
-        memcpy(&value, addr, sizeof value);
-        flow_set_xxreg(&r->want, 3, ntoh128(value));
-    }
-}
-
-static void
-find_and_load(struct registers *r, const struct space_entry *entry,
-              enum hnv_key key, bool asks_for_itself)
-{
-    struct flow_tnl tunnel;
-
-    memset(&tunnel, 0xcc, sizeof tunnel);
-
-    struct hnv_found found = hnv_found_from_entry(entry, key,
-                                                  asks_for_itself);
-    hnv_found_to_tunnel(&found, &tunnel);
-    ck_assert(flow_tnl_dst_is_set(&tunnel));
-    found = hnv_found_from_tunnel(&tunnel);
-    hnv_found_load(&found, r->got.regs);
-    ck_assert(!memcmp(&r->got, &r->want, sizeof r->got));
-}
-
-START_TEST(found_round_trip)
-{
-    for (int round = 0; round < ROUNDS; round++) {
-        const struct space_entry entry = random_found_entry();
-        enum hnv_key key = 1 + random_range(N_HNV_KEYS - 1);
-        enum space_encap encap = entry.where.encap;
-        bool is_ipv6 = !IN6_IS_ADDR_V4MAPPED(&entry.where.pa);
-        struct registers r;
-
-        registers_init(&r);
-        if (key != HNV_KEY_MAC) {
-            flow_set_xreg(&r.want, 4,
-                          eth_addr_to_uint64(entry.mac)
-                          | (uint64_t) entry.learned << 48);
-        }
-        if (encap == SPACE_LOCAL) {
-            r.want.regs[4] = 0x20;
-        } else if (encap == SPACE_BALANCED) {
-            r.want.regs[4] = 0x40;
-            want_addr(&r, 2, &entry.where.pa);
-        } else {
-            r.want.regs[4] = encap | (is_ipv6 ? 0x10 : 0);
-            want_addr(&r, 3, &entry.where.pa);
-        }
-        find_and_load(&r, &entry, key, false);
-    }
-}
-END_TEST
-
-START_TEST(owners_of_a_shared_ca_find_silence)
-{
-    struct space_entry entry = random_found_entry();
-    struct registers r;
-
-    entry.where.encap = SPACE_BALANCED;
-    entry.where.pa = in6_addr_mapped_ipv4(htonl(0x0a000009));
-    registers_init(&r);
-    r.want.regs[4] = 0x40;
-    find_and_load(&r, &entry, HNV_KEY_TARGET, true);
-}
-END_TEST
-
 int
 main(void)
 {
@@ -609,8 +500,6 @@ main(void)
     tcase_add_test(tc, action_round_trip);
     tcase_add_test(tc, random_actions_do_no_harm);
     tcase_add_test(tc, datapath_action_round_trip);
-    tcase_add_test(tc, found_round_trip);
-    tcase_add_test(tc, owners_of_a_shared_ca_find_silence);
     suite_add_tcase(suite, tc);
     return unit_run(suite);
 }
