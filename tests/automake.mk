@@ -26,11 +26,14 @@ UNIT_TESTS = \
 	tests/unit/test-routes \
 	tests/unit/test-router-advert \
 	tests/unit/test-space \
+	tests/unit/test-space-readers \
 	tests/unit/test-space-table \
 	tests/unit/test-switch
 
 # They are linked with LDADD, the default for programs that do not say.
 LDADD = $(HNV_LIBS) $(CHECK_LIBS)
+tests_unit_test_space_readers_LDADD = datapath-ext/libhnvdp.la $(LDADD)
+tests_unit_test_space_readers_LDFLAGS = $(AM_LDFLAGS) $(RCU_WRAP_LDFLAGS)
 tests_unit_test_space_table_LDADD = datapath-ext/libhnvdp.la $(LDADD)
 tests_unit_test_space_table_LDFLAGS = $(AM_LDFLAGS) $(RCU_WRAP_LDFLAGS)
 
@@ -41,7 +44,7 @@ TESTS += tests/check-actions
 EXTRA_DIST += tests/check-actions
 
 # Those with several threads, for ThreadSanitizer (--enable-sanitizers=thread).
-THREADED_TESTS = tests/unit/test-space-table
+THREADED_TESTS = tests/unit/test-space-readers
 check-threads: all $(THREADED_TESTS)
 	@for test in $(THREADED_TESTS); do \
 	    CK_FORK=no \
@@ -56,6 +59,7 @@ TESTS += $(UNIT_TESTS)
 endif
 EXTRA_DIST += \
 	tests/unit/firewall-feed.h \
+	tests/unit/numbered-entries.h \
 	tests/unit/policy-feed.h \
 	tests/unit/tsan-rcu.h \
 	tests/unit/unit.h
