@@ -340,6 +340,26 @@ def test_copies_and_following_actions(switch, session):
     assert (copy.dst, rest.dst) == (B, ROUTER)
 
 
+def test_what_is_long_is_told_after_it(switch, session):
+    """Flows measure packets in ways that depend on the datapath, too."""
+    session.put(by_mac(VSID, B, PA))
+    for flow in ("actions=hnv(find,vsid=5001,key=mac,table=3)",
+                 "table=3,reg4=1 actions=check_pkt_larger(1014)->reg11[31],"
+                 "resubmit(,4)",
+                 "table=4,reg11=0/0x80000000,reg4=1 actions=%soutput:10"
+                 % TO_PA,
+                 "table=4,reg11=0x80000000/0x80000000,reg4=1 "
+                 "actions=output:2"):
+        add_flow(switch, flow)
+    longer = ip_packet() / Raw(bytes(1000))
+    for n in range(1, 4):
+        switch.send("p1", ip_packet())
+        assert outer_packets(switch, n)[-1][IP].dst == PA
+        switch.send("p1", longer)
+        switch.wait_for(lambda n=n: len(switch.sent("p2")) == n, "the longer")
+    assert bytes(switch.sent("p2")[0]) == bytes(longer)
+
+
 def test_packets_that_the_agent_sends(switch, session):
     """They go through the tables like any other."""
     session.put(by_mac(VSID, B), by_ca(VSID, CA_B, B))
