@@ -7,6 +7,8 @@ agent_libhnv_la_SOURCES += \
 	agent/switch/channel.h \
 	agent/switch/encode.c \
 	agent/switch/encode.h \
+	agent/switch/key-set.c \
+	agent/switch/key-set.h \
 	agent/switch/link-private.h \
 	agent/switch/link-receive.c \
 	agent/switch/link-send.c \

@@ -3,17 +3,9 @@
 #include <config.h>
 #include "switch/space-check.h"
 #include <stdlib.h>
+#include "switch/key-set.h"
 #include "switch/switch.h"
 #include "util.h"
-
-/* A set of keys: open addressing, since a node per key would double what it
- * takes.  A free slot has a VSID that none can have. */
-struct key_set {
-    struct space_key *slots;
-    size_t n, mask;
-};
-
-#define FREE_VSID UINT32_MAX
 
 struct key_array {
     struct space_key *keys;
@@ -27,59 +19,6 @@ struct space_check {
     struct key_set right;
     struct key_array missing, gone;
 };
-
-static size_t
-key_set_slot__(const struct key_set *set, const struct space_key *key)
-{
-    size_t i = space_key_hash(key) & set->mask;
-
-    while (set->slots[i].vsid != FREE_VSID
-           && !space_key_equal(&set->slots[i], key)) {
-        i = (i + 1) & set->mask;
-    }
-    return i;
-}
-
-static void
-key_set_grow__(struct key_set *set)
-{
-    struct key_set old = *set;
-    size_t n_slots = old.slots ? 2 * (old.mask + 1) : 1024;
-
-    set->mask = n_slots - 1;
-    set->slots = xmalloc(n_slots * sizeof *set->slots);
-    for (size_t i = 0; i < n_slots; i++) {
-        set->slots[i].vsid = FREE_VSID;
-    }
-    for (size_t i = 0; old.slots && i <= old.mask; i++) {
-        if (old.slots[i].vsid != FREE_VSID) {
-            set->slots[key_set_slot__(set, &old.slots[i])] = old.slots[i];
-        }
-    }
-    free(old.slots);
-}
-
-static void
-key_set_add(struct key_set *set, const struct space_key *key)
-{
-    if (!set->slots || set->n >= set->mask / 4 * 3) {
-        key_set_grow__(set);
-    }
-
-    size_t i = key_set_slot__(set, key);
-
-    if (set->slots[i].vsid == FREE_VSID) {
-        set->slots[i] = *key;
-        set->n++;
-    }
-}
-
-static bool
-key_set_contains(const struct key_set *set, const struct space_key *key)
-{
-    return set->slots
-           && set->slots[key_set_slot__(set, key)].vsid != FREE_VSID;
-}
 
 static void
 key_array_add(struct key_array *array, const struct space_key *key)
@@ -116,7 +55,7 @@ void
 space_check_destroy(struct space_check *check)
 {
     if (check) {
-        free(check->right.slots);
+        key_set_uninit(&check->right);
         free(check->missing.keys);
         free(check->gone.keys);
         free(check);
@@ -150,8 +89,7 @@ void
 space_check_finish(struct space_check *check)
 {
     check->source->for_each(check_wanted, check, check->source->aux);
-    free(check->right.slots);
-    check->right = (struct key_set) { .slots = NULL };
+    key_set_uninit(&check->right);
 }
 
 bool
