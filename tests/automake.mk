@@ -67,9 +67,13 @@ EXTRA_DIST += \
 # Scenarios: a folder each, with about.txt to say what must hold.
 SCENARIOS = \
 	tests/scenarios/firewall/result.want \
+	tests/scenarios/ip-rewrite/hnv.want \
 	tests/scenarios/ip-rewrite/result.want \
+	tests/scenarios/ipv6/hnv.want \
 	tests/scenarios/ipv6/result.want \
+	tests/scenarios/migrating/hnv.want \
 	tests/scenarios/migrating/result.want \
+	tests/scenarios/learning/hnv.want \
 	tests/scenarios/learning/result.want \
 	tests/scenarios/moved/result.want \
 	tests/scenarios/one-host/result.want \
@@ -81,7 +85,9 @@ SCENARIOS = \
 	tests/scenarios/set-aside/result.want \
 	tests/scenarios/set-right/result.want \
 	tests/scenarios/several-cas/result.want \
+	tests/scenarios/static-routes/hnv.want \
 	tests/scenarios/static-routes/result.want \
+	tests/scenarios/trunk/hnv.want \
 	tests/scenarios/trunk/result.want \
 	tests/scenarios/two-hosts/result.want
 TESTS += $(SCENARIOS)

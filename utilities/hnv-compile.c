@@ -146,7 +146,7 @@ parse_port(struct host_view *view, char **save, const char *file, int line)
 }
 
 /* Reads a host: lines "vxlan OFPORT", "nvgre OFPORT", "rewrite OFPORT",
- * "port ...", "userspace", and comments that begin with "#". */
+ * "port ...", "userspace", "spaces", and comments that begin with "#". */
 static struct host_view *
 read_host_file(const char *file)
 {
@@ -172,6 +172,8 @@ read_host_file(const char *file)
                                          file, line);
         } else if (!strcmp(word, "userspace")) {
             view->userspace = true;
+        } else if (!strcmp(word, "spaces")) {
+            view->spaces = true;
         } else if (!strcmp(word, "port")) {
             parse_port(view, &save, file, line);
         } else {
@@ -339,9 +341,10 @@ usage(int status)
 %s: shows what the agent makes of a policy\n\
 usage: %s [--at-once] HOST POLICY...\n\
 HOST describes the host: lines \"vxlan OFPORT\", \"nvgre OFPORT\",\n\
-\"rewrite OFPORT\" and \"port IFACE-ID NAME OFPORT MAC\", and \"userspace\"\n\
-if the switch forwards without the kernel.  Each POLICY is a JSON array of\n\
-OVSDB \"transact\" parameters.  They are taken one after the other, each\n\
+\"rewrite OFPORT\" and \"port IFACE-ID NAME OFPORT MAC\"; \"userspace\" if\n\
+the switch forwards without the kernel; and \"spaces\" if it has the\n\
+datapath extension.  Each POLICY is a JSON array of OVSDB \"transact\"\n\
+parameters.  They are taken one after the other, each\n\
 settled before the next; with --at-once, as if all were there from the\n\
 start.\n",
            program_name, program_name);

@@ -8,6 +8,7 @@ agent_libhnv_la_SOURCES += \
 	agent/compile/compile-drops.c \
 	agent/compile/compile-firewall.c \
 	agent/compile/compile-firewall-log.c \
+	agent/compile/compile-find.c \
 	agent/compile/compile-flood.c \
 	agent/compile/compile-groups.c \
 	agent/compile/compile-learn-nd.c \
@@ -26,6 +27,7 @@ agent_libhnv_la_SOURCES += \
 	agent/compile/compile-router.c \
 	agent/compile/compile-routes.c \
 	agent/compile/compile-source.c \
+	agent/compile/compile-spaces.c \
 	agent/compile/compile-trunks.c \
 	agent/compile/compile-tunnels.c \
 	agent/compile/compile.c \

@@ -2,6 +2,7 @@
 
 #include <config.h>
 #include "compile/compile-private.h"
+#include <stdlib.h>
 #include "util.h"
 
 /* A CA with several owners (load balancing).  A connection is in the share
@@ -13,14 +14,19 @@ static void
 find_share(struct compile_ctx *cx, int priority, const char *match,
            const char *fields)
 {
-    plan_add(cx->plan, TABLE_BALANCE, priority, 0, xstrdup(match),
-             plan_text("set_field:0->"REG_ENCAP","
-                       "multipath(%s,0,modulo_n,%d,0,"REG_SHARE"[]),"
-                       "resubmit(,%d),"
-                       "move:"REG_MAC"[0..47]->eth_dst,"
-                       "resubmit(,%d)",
-                       fields, SPACE_N_SHARES, TABLE_SPACE_SHARE,
-                       TABLE_FORWARD));
+    for (int is_ipv6 = 0; is_ipv6 < 2; is_ipv6++) {
+        char *find = compile_find(cx, is_ipv6 ? FIND_SHARE6 : FIND_SHARE,
+                                  TABLE_BALANCED);
+
+        plan_add(cx->plan, TABLE_BALANCE, priority + !is_ipv6, 0,
+                 plan_text("%s%s%s", match,
+                           match[0] && !is_ipv6 ? "," : "",
+                           is_ipv6 ? "" : REG_CA6"=0"),
+                 plan_text("set_field:0->"REG_ENCAP","
+                           "multipath(%s,0,modulo_n,%d,0,"REG_SHARE"[]),%s",
+                           fields, SPACE_N_SHARES, find));
+        free(find);
+    }
 }
 
 void
@@ -32,6 +38,9 @@ compile_balance(struct compile_ctx *cx)
     find_share(cx, 0, "", "symmetric_l3l4+udp");
     find_share(cx, 100, "ip,ip_frag=yes", "symmetric_l3");
     find_share(cx, 100, "ipv6,ip_frag=yes", "symmetric_l3");
+    plan_add(cx->plan, TABLE_BALANCED, 0, 0, xstrdup(""),
+             plan_text("move:"REG_MAC"[0..47]->eth_dst,resubmit(,%d)",
+                       TABLE_FORWARD));
 
     /* Several owners are no reason to be told that an address is taken. */
     plan_add(cx->plan, TABLE_ARP_REPLY, 95, 0,

@@ -3,6 +3,7 @@
 #include <config.h>
 #include "compile/compile-private.h"
 #include <inttypes.h>
+#include <stdlib.h>
 #include "packets.h"
 #include "util.h"
 
@@ -65,8 +66,7 @@ compile_learn_nd_port(struct compile_ctx *cx, const struct bound_port *bound)
     plan_add(cx->plan, TABLE_LEARN_ND_ASKER, 100, cookie,
              plan_text(SOLICIT",in_port=%"PRIu32","REG_MAC"=%#"PRIx64
                        "/%#"PRIx64, port, mac, MAC_MASK),
-             plan_text("move:nd_target->"REG_CA6",resubmit(,%d),"
-                       "resubmit(,%d)", TABLE_SPACE_CA, TABLE_ND_REPLY));
+             compile_find(cx, FIND_ND_TARGET, TABLE_ND_REPLY));
     plan_add(cx->plan, TABLE_LEARN_ND_ASKER, 50, cookie,
              plan_text("in_port=%"PRIu32, port),
              plan_text("meter:%"PRIu32",set_field:0->"REG_MAC","
@@ -79,13 +79,14 @@ compile_learn_nd_port(struct compile_ctx *cx, const struct bound_port *bound)
 void
 compile_learn_nd(struct compile_ctx *cx)
 {
+    char *find = compile_find(cx, FIND_IPV6_SRC, TABLE_LEARN_ND_ASKER);
+
     plan_add(cx->plan, TABLE_LEARN_ND, 90, 0,
              plan_text(SOLICIT","REG_MAC"=%#"PRIx64"/%#"PRIx64, MAC_LEARNED,
                        MAC_LEARNED),
-             plan_text("set_field:0->"REG_MAC",set_field:0->"REG_ENCAP","
-                       "move:ipv6_src->"REG_CA6","
-                       "resubmit(,%d),resubmit(,%d)",
-                       TABLE_SPACE_CA, TABLE_LEARN_ND_ASKER));
+             plan_text("set_field:0->"REG_MAC",set_field:0->"REG_ENCAP",%s",
+                       find));
+    free(find);
     plan_add(cx->plan, TABLE_LEARN_ND, 95, 0,
              xstrdup("ipv6,ipv6_src=fe80::/10"),
              plan_text("resubmit(,%d)", TABLE_ND_REPLY));

@@ -89,8 +89,7 @@ questions_of(struct compile_ctx *cx, const struct bound_port *bound)
     plan_add(cx->plan, TABLE_LEARN_ASKER, 100, cookie,
              plan_text("arp,in_port=%"PRIu32","REG_MAC"=%#"PRIx64"/%#"PRIx64,
                        port, eth_addr_to_uint64(mac), MAC_MASK),
-             plan_text("move:arp_tpa->"REG_CA",resubmit(,%d),resubmit(,%d)",
-                       TABLE_SPACE_CA, TABLE_ARP_REPLY));
+             compile_find(cx, FIND_ARP_TPA, TABLE_ARP_REPLY));
     plan_add(cx->plan, TABLE_LEARN_ASKER, 50, cookie,
              plan_text("in_port=%"PRIu32, port),
              plan_text("meter:%"PRIu32",resubmit(,%d)", port, TABLE_FLOOD));
@@ -133,13 +132,14 @@ ports_that_learn(struct compile_ctx *cx)
 static void
 questions(struct compile_ctx *cx)
 {
+    char *find = compile_find(cx, FIND_ARP_SPA, TABLE_LEARN_ASKER);
+
     plan_add(cx->plan, TABLE_LEARN_ARP, 90, 0,
              plan_text("arp,"REG_MAC"=%#"PRIx64"/%#"PRIx64, MAC_LEARNED,
                        MAC_LEARNED),
-             plan_text("set_field:0->"REG_MAC",set_field:0->"REG_ENCAP","
-                       "move:arp_spa->"REG_CA","
-                       "resubmit(,%d),resubmit(,%d)",
-                       TABLE_SPACE_CA, TABLE_LEARN_ASKER));
+             plan_text("set_field:0->"REG_MAC",set_field:0->"REG_ENCAP",%s",
+                       find));
+    free(find);
     plan_add(cx->plan, TABLE_LEARN_ARP, 0, 0, xstrdup(""),
              plan_text("resubmit(,%d)", TABLE_ARP_REPLY));
     plan_add(cx->plan, TABLE_UNKNOWN_MAC, 110, 0,

@@ -102,12 +102,29 @@ copy_to_port(struct compile_ctx *cx, const struct rules_subnet *subnet,
              copy(xasprintf("set_field:%#x->"REG_ENCAP",", ENCAP_LOCAL)));
 }
 
+/* The packets that are for a CA: match and field, by family. */
+static const char *const fields_ipv4[] = { "ip,nw_dst", "arp,arp_tpa", NULL };
+static const char *const fields_ipv6[] = { "ipv6,ipv6_dst", NULL };
+
+static const char *const *
+fields_of(const struct rules_migration *m)
+{
+    return addr_is_ipv4(&m->ca) ? fields_ipv4 : fields_ipv6;
+}
+
+static char *
+packets_for(const struct rules_migration *m, const char *field)
+{
+    char buf[ADDR_STRLEN];
+
+    return xasprintf("%s=%s", field, addr_format(&m->ca, buf));
+}
+
 static void
 migrate(struct compile_ctx *cx, const struct rules_subnet *subnet,
         const struct rules_migration *m, const char *field)
 {
-    char buf[ADDR_STRLEN];
-    char *packets = xasprintf("%s=%s", field, addr_format(&m->ca, buf));
+    char *packets = packets_for(m, field);
 
     add_flow(cx, subnet, PRIORITY_NONE, packets, xstrdup(","REG_ENCAP"=0"),
              no_copy());
@@ -128,12 +145,29 @@ compile_migrations(struct compile_ctx *cx)
         for (size_t j = 0; j < subnet->n_migrations; j++) {
             const struct rules_migration *m = &subnet->migrations[j];
 
-            if (addr_is_ipv4(&m->ca)) {
-                migrate(cx, subnet, m, "ip,nw_dst");
-                migrate(cx, subnet, m, "arp,arp_tpa");
-            } else {
-                migrate(cx, subnet, m, "ipv6,ipv6_dst");
+            for (const char *const *f = fields_of(m); *f; f++) {
+                migrate(cx, subnet, m, *f);
             }
+        }
+    }
+}
+
+void
+compile_find_migrating(struct compile_ctx *cx,
+                       const struct rules_subnet *subnet,
+                       enum pipeline_table table, uint16_t priority)
+{
+    for (size_t i = 0; i < subnet->n_migrations; i++) {
+        const struct rules_migration *m = &subnet->migrations[i];
+
+        for (const char *const *f = fields_of(m); *f; f++) {
+            char *packets = packets_for(m, *f);
+
+            plan_add(cx->plan, table, priority, row_cookie(&subnet->row),
+                     plan_text(REG_VSID"=%#"PRIx32",%s", subnet->vsid,
+                               packets),
+                     compile_find(cx, FIND_MAC, TABLE_FORWARD));
+            free(packets);
         }
     }
 }

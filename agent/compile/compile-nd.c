@@ -118,23 +118,40 @@ admit_ports(struct compile_ctx *cx)
     }
 }
 
+/* Solicitations of a subnet's guests for an address, or for all of its
+ * prefix. */
+static char *
+solicit_for(const struct rules_subnet *subnet, const struct in6_addr *addr,
+            unsigned int plen)
+{
+    char buf[ADDR_STRLEN];
+
+    addr_format(addr, buf);
+    return (plen == 128
+            ? plan_text("icmp6,"REG_VSID"=%#"PRIx32",icmp_type=%d,"
+                        "icmp_code=0,nd_target=%s", subnet->vsid,
+                        TYPE_SOLICIT, buf)
+            : plan_text("icmp6,"REG_VSID"=%#"PRIx32",icmp_type=%d,"
+                        "icmp_code=0,nd_target=%s/%u", subnet->vsid,
+                        TYPE_SOLICIT, buf, plen));
+}
+
 /* The gateway's addresses are the router's MAC, on every host. */
 static void
 gateway_solicited(struct compile_ctx *cx, const struct rules_subnet *subnet,
                   const struct in6_addr *gateway)
 {
-    char buf[ADDR_STRLEN];
+    struct eth_addr mac = cx->rules->router_mac;
+    char *load = xasprintf("set_field:%#"PRIx64"->"REG_MAC","
+                           "set_field:"FLAG_ROUTER"->"REG_ND_FLAGS",",
+                           eth_addr_to_uint64(mac));
+    char *args = xasprintf("mac="ETH_ADDR_FMT",router,", ETH_ADDR_ARGS(mac));
 
-    plan_add(cx->plan, TABLE_ND_SOLICIT, PRIORITY_ND_GATEWAY,
-             row_cookie(&subnet->row),
-             plan_text("icmp6,"REG_VSID"=%#"PRIx32",icmp_type=%d,icmp_code=0,"
-                       "nd_target=%s", subnet->vsid, TYPE_SOLICIT,
-                       addr_format(gateway, buf)),
-             plan_text("set_field:%#"PRIx64"->"REG_MAC","
-                       "set_field:"FLAG_ROUTER"->"REG_ND_FLAGS","
-                       "resubmit(,%d)",
-                       eth_addr_to_uint64(cx->rules->router_mac),
-                       TABLE_ND_REPLY));
+    compile_answer(cx, TABLE_ND_SOLICIT, PRIORITY_ND_GATEWAY,
+                   row_cookie(&subnet->row), solicit_for(subnet, gateway, 128),
+                   load, args, TABLE_ND_REPLY);
+    free(args);
+    free(load);
 }
 
 /* A known CA is answered from the space; an unknown one gets silence, unless
@@ -143,17 +160,20 @@ static void
 prefix_solicited(struct compile_ctx *cx, const struct rules_subnet *subnet,
                  const struct addr_prefix *net)
 {
-    char buf[ADDR_STRLEN];
+    uint64_t cookie = row_cookie(&subnet->row);
+    char *match = solicit_for(subnet, &net->addr, net->plen);
 
-    plan_add(cx->plan, TABLE_ND_SOLICIT, PRIORITY_ND_PREFIX,
-             row_cookie(&subnet->row),
-             plan_text("icmp6,"REG_VSID"=%#"PRIx32",icmp_type=%d,icmp_code=0,"
-                       "nd_target=%s", subnet->vsid, TYPE_SOLICIT,
-                       addr_prefix_format(net, buf)),
-             plan_text("move:nd_target->"REG_CA6",resubmit(,%d),"
-                       "resubmit(,%d)", TABLE_SPACE_CA,
-                       (subnet->learning.enabled
-                        ? TABLE_LEARN_ND : TABLE_ND_REPLY)));
+    if (compile_is_plain(cx, subnet)) {
+        compile_answer(cx, TABLE_ND_SOLICIT, PRIORITY_ND_PREFIX, cookie,
+                       match, "", subnet->learning.enabled ? "learning," : "",
+                       TABLE_ASK_ND);
+    } else {
+        plan_add(cx->plan, TABLE_ND_SOLICIT, PRIORITY_ND_PREFIX, cookie,
+                 match,
+                 compile_find_flow(FIND_ND_TARGET, (subnet->learning.enabled
+                                                    ? TABLE_LEARN_ND
+                                                    : TABLE_ND_REPLY)));
+    }
 }
 
 void
@@ -226,9 +246,8 @@ solicit_link_local(struct compile_ctx *cx)
              plan_text("resubmit(,%d)", TABLE_ND_PASS));
     plan_add(cx->plan, TABLE_ND_SOURCE, 100, 0, xstrdup("ipv6,ipv6_src=::"),
              plan_text("resubmit(,%d)", TABLE_ND_PASS));
-    plan_add(cx->plan, TABLE_ND_SOURCE, 0, 0, xstrdup("ipv6"),
-             plan_text("move:ipv6_src->"REG_CA6",resubmit(,%d),"
-                       "resubmit(,%d)", TABLE_SPACE_CA, TABLE_ND_OWNER));
+    compile_find_in_all(cx, TABLE_ND_SOURCE, 0, xstrdup("ipv6"),
+                        FIND_IPV6_SRC, TABLE_ND_OWNER);
 }
 
 /* Advertisements: of link-local addresses, which are anybody's, and of the
@@ -240,10 +259,10 @@ advertise(struct compile_ctx *cx)
              plan_text("icmp6,icmp_type=%d,icmp_code=0,nd_target="LINK_LOCAL,
                        TYPE_ADVERT),
              plan_text("resubmit(,%d)", TABLE_ND_PASS));
-    plan_add(cx->plan, TABLE_ND_ADVERT, 0, 0,
-             plan_text("icmp6,icmp_type=%d,icmp_code=0", TYPE_ADVERT),
-             plan_text("move:nd_target->"REG_CA6",resubmit(,%d),"
-                       "resubmit(,%d)", TABLE_SPACE_CA, TABLE_ND_OWNER));
+    compile_find_in_all(cx, TABLE_ND_ADVERT, 0,
+                        plan_text("icmp6,icmp_type=%d,icmp_code=0",
+                                  TYPE_ADVERT),
+                        FIND_ND_TARGET, TABLE_ND_OWNER);
 }
 
 /* Makes the answer, from REG_MAC and REG_ND_FLAGS, of the question itself:

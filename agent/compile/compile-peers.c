@@ -3,6 +3,7 @@
 #include <config.h>
 #include "compile/compile-private.h"
 #include <inttypes.h>
+#include <stdlib.h>
 #include "packets.h"
 #include "util.h"
 
@@ -13,12 +14,16 @@
  * may be that of a host with several, so its packets are let in if they are
  * from a guest that is not here and that the network knows.
  *
- * A packet from outside cannot come from a guest that is here: its MAC DECAP
- * sees; whose its CA is CLAIM asks the space, in the subnet that the CA is of,
- * and CLAIM_OWNER has a flow per port that recognizes the MAC in the
- * answer. */
+ * A packet from outside cannot come from a guest that is here: its MAC
+ * CLAIM_VERDICT sees; whose its CA is CLAIM asks the space, in the subnet that
+ * the CA is of, and CLAIM_OWNER has a flow per port that recognizes the MAC in
+ * the answer.
+ *
+ * With the datapath extension TUNNEL has the datapath ask all of that at once.
+ * What it does not let in is asked the long way, which comes to the same and
+ * says why. */
 
-/* In TABLE_CLAIM, above those of any prefix. */
+/* In TABLE_CLAIM and TABLE_TUNNEL, above those of any prefix. */
 enum { PRIORITY_FORWARDED = 300 };
 
 static void
@@ -27,10 +32,27 @@ gate(struct compile_ctx *cx)
     plan_add(cx->plan, TABLE_PEER_GATE, 100, 0,
              plan_text(REG_PEER"=%d", PEER_KNOWN),
              plan_text("set_field:0->"REG_PEER",resubmit(,%d),"
-                       "resubmit(,%d),resubmit(,%d)", TABLE_PEER, TABLE_CLAIM,
-                       TABLE_DECAP));
-    plan_add(cx->plan, TABLE_DECAP, 210, 0, xstrdup(REG_PEER"=0"),
+                       "resubmit(,%d)", TABLE_PEER, TABLE_CLAIM));
+    plan_add(cx->plan, TABLE_CLAIM, 0, 0, xstrdup(""),
+             plan_text("resubmit(,%d)", TABLE_CLAIM_VERDICT));
+    plan_add(cx->plan, TABLE_CLAIM_FOUND, 0, 0, xstrdup(""),
+             plan_text("resubmit(,%d),pop:"REG_VSID",set_field:0->"REG_CA","
+                       "set_field:0->"REG_PA6",set_field:0->"REG_PA","
+                       "set_field:0->"REG_MAC",set_field:0->"REG_ENCAP","
+                       "resubmit(,%d)",
+                       TABLE_CLAIM_OWNER, TABLE_CLAIM_VERDICT));
+}
+
+static void
+verdict(struct compile_ctx *cx)
+{
+    plan_add(cx->plan, TABLE_CLAIM_VERDICT, 210, 0, xstrdup(REG_PEER"=0"),
              compile_drop(DROP_UNKNOWN_PEER));
+    plan_add(cx->plan, TABLE_CLAIM_VERDICT, 210, 0,
+             plan_text(REG_PEER"=%d", PEER_CLAIMS),
+             compile_drop(DROP_CLAIMS_LOCAL));
+    plan_add(cx->plan, TABLE_CLAIM_VERDICT, 0, 0, xstrdup(""),
+             plan_text("resubmit(,%d)", TABLE_DECAP));
 }
 
 /* From a guest of the network that is elsewhere. */
@@ -49,24 +71,99 @@ claim_elsewhere(struct compile_ctx *cx)
     }
 }
 
-/* Looks up the source 'field' in 'subnet', and leaves no trace of it. */
+/* A packet's source address: how the packet looks, which field it is, and the
+ * question whose it is. */
+struct source {
+    const char *kind, *field;
+    enum find_what what;
+};
+static const struct source sources_ipv4[] = {
+    { "ip", "ip_src", FIND_IP_SRC },
+    { "arp", "arp_spa", FIND_ARP_SPA },
+    { NULL, NULL, 0 },
+};
+static const struct source sources_ipv6[] = {
+    { "ipv6", "ipv6_src", FIND_IPV6_SRC },
+    { NULL, NULL, 0 },
+};
+
+/* Looks up the source in 'subnet', and leaves no trace of it. */
+static char *
+ask_for_source(const struct compile_ctx *cx,
+               const struct rules_subnet *subnet, enum find_what what)
+{
+    char *find = (compile_is_plain(cx, subnet)
+                  ? compile_find(cx, what, TABLE_CLAIM_FOUND)
+                  : compile_find_flow(what, TABLE_CLAIM_FOUND));
+    char *actions = plan_text("push:"REG_VSID",set_field:%#"PRIx32"->"
+                              REG_VSID",%s", subnet->vsid, find);
+
+    free(find);
+    return actions;
+}
+
+/* Has the datapath look at what comes from 'source', a subnet of the domain,
+ * or from none of the domain's if that is NULL.  Takes 'match'. */
+static void
+have_admitted(struct compile_ctx *cx, uint16_t priority, uint32_t domain,
+              const struct rules_subnet *source, char *match,
+              const char *flags)
+{
+    plan_add(cx->plan, TABLE_TUNNEL, priority,
+             source ? row_cookie(&source->row) : 0, match,
+             plan_text("hnv(admit,vsid="REG_VSID",domain=%#"PRIx32","
+                       "source=%#"PRIx32",%stable=%d,refused=%d)",
+                       domain, source ? source->vsid : 0, flags, TABLE_DECAP,
+                       TABLE_TUNNEL_ASK));
+}
+
+/* What was learned another host may claim by ARP or ND, see
+ * compile-learn-source.c, which the datapath does not know. */
+static bool
+may_tell_of_a_move(const struct rules_subnet *subnet, const struct source *s)
+{
+    return subnet->learning.enabled && s->what == FIND_ARP_SPA;
+}
+
+static void
+ask_about_nd(struct compile_ctx *cx, uint32_t domain)
+{
+    for (int type = 135; type <= 136; type++) {
+        plan_add(cx->plan, TABLE_TUNNEL, PRIORITY_FORWARDED + 10, 0,
+                 plan_text("icmp6,icmp_type=%d,"REG_DOMAIN"=%#"PRIx32, type,
+                           domain),
+                 plan_text("resubmit(,%d)", TABLE_TUNNEL_ASK));
+    }
+}
+
+static bool
+learns(const struct rules *rules, uint32_t domain)
+{
+    for (size_t i = 0; i < rules->n_subnets; i++) {
+        if (rules->subnets[i].domain == domain
+            && rules->subnets[i].learning.enabled) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* For packets with a source in 'net' of 'subnet'. */
 static void
 claim(struct compile_ctx *cx, const struct rules_subnet *subnet,
-      const struct addr_prefix *net, const char *protocol, const char *field,
-      const char *reg)
+      const struct addr_prefix *net, const struct source *s)
 {
     char buf[ADDR_STRLEN];
+    char *match = plan_text("%s,"REG_DOMAIN"=%#"PRIx32",%s=%s", s->kind,
+                            subnet->domain, s->field,
+                            addr_prefix_format(net, buf));
 
+    if (compile_is_plain(cx, subnet) && !may_tell_of_a_move(subnet, s)) {
+        have_admitted(cx, 100 + net->plen, subnet->domain, subnet,
+                      xstrdup(match), "");
+    }
     plan_add(cx->plan, TABLE_CLAIM, 100 + net->plen, row_cookie(&subnet->row),
-             plan_text("%s,"REG_DOMAIN"=%#"PRIx32",%s=%s", protocol,
-                       subnet->domain, field, addr_prefix_format(net, buf)),
-             plan_text("push:"REG_VSID",set_field:%#"PRIx32"->"REG_VSID","
-                       "move:%s->%s,resubmit(,%d),resubmit(,%d),"
-                       "pop:"REG_VSID",set_field:0->"REG_CA","
-                       "set_field:0->"REG_PA6",set_field:0->"REG_PA","
-                       "set_field:0->"REG_MAC",set_field:0->"REG_ENCAP,
-                       subnet->vsid, field, reg, TABLE_SPACE_CA,
-                       TABLE_CLAIM_OWNER));
+             match, ask_for_source(cx, subnet, s->what));
 }
 
 static void
@@ -74,12 +171,11 @@ claims_of_subnet(struct compile_ctx *cx, const struct rules_subnet *subnet)
 {
     for (size_t i = 0; i < subnet->n_prefixes; i++) {
         const struct addr_prefix *net = &subnet->prefixes[i].net;
+        const struct source *s = (addr_is_ipv4(&net->addr)
+                                  ? sources_ipv4 : sources_ipv6);
 
-        if (addr_is_ipv4(&net->addr)) {
-            claim(cx, subnet, net, "ip", "ip_src", REG_CA);
-            claim(cx, subnet, net, "arp", "arp_spa", REG_CA);
-        } else {
-            claim(cx, subnet, net, "ipv6", "ipv6_src", REG_CA6);
+        for (; s->kind; s++) {
+            claim(cx, subnet, net, s);
         }
     }
 }
@@ -107,10 +203,16 @@ admit_forwarded(struct compile_ctx *cx, uint32_t domain)
 {
     for (int ipv6 = 0; ipv6 < 2; ipv6++) {
         if (are_forwarded(cx->rules, domain, !ipv6)) {
-            plan_add(cx->plan, TABLE_CLAIM, PRIORITY_FORWARDED, 0,
-                     plan_text("%s,"REG_DOMAIN"=%#"PRIx32,
-                               ipv6 ? "ipv6" : "ip", domain),
-                     plan_text("set_field:%d->"REG_PEER, PEER_KNOWN));
+            char *match = plan_text("%s,"REG_DOMAIN"=%#"PRIx32,
+                                    ipv6 ? "ipv6" : "ip", domain);
+
+            if (cx->host->spaces) {
+                have_admitted(cx, PRIORITY_FORWARDED, domain, NULL,
+                              xstrdup(match), "forwarded,");
+            }
+            plan_add(cx->plan, TABLE_CLAIM, PRIORITY_FORWARDED, 0, match,
+                     plan_text("set_field:%d->"REG_PEER",resubmit(,%d)",
+                               PEER_KNOWN, TABLE_CLAIM_VERDICT));
         }
     }
 }
@@ -128,16 +230,29 @@ claims_of_port(struct compile_ctx *cx, const struct port_vlan *vlan)
                        vlan->subnet->vsid, ENCAP_LOCAL,
                        eth_addr_to_uint64(mac), MAC_MASK),
              plan_text("set_field:%d->"REG_PEER, PEER_CLAIMS));
-    plan_add(cx->plan, TABLE_DECAP, 200, cookie,
+    plan_add(cx->plan, TABLE_CLAIM_VERDICT, 200, cookie,
              plan_text(REG_VSID"=%#"PRIx32",dl_src="ETH_ADDR_FMT,
                        vlan->subnet->vsid, ETH_ADDR_ARGS(mac)),
              compile_drop(DROP_CLAIMS_LOCAL));
+}
+
+/* The long way, from the beginning: is the PA known at all? */
+static void
+ask_about_refused(struct compile_ctx *cx)
+{
+    plan_add(cx->plan, TABLE_TUNNEL_ASK, 0, 0, xstrdup(""),
+             plan_text("push:"REG_DOMAIN",set_field:0->"REG_DOMAIN","
+                       "resubmit(,%d),pop:"REG_DOMAIN",resubmit(,%d)",
+                       TABLE_PEER, TABLE_PEER_GATE));
+    plan_add(cx->plan, TABLE_TUNNEL, 0, 0, xstrdup(""),
+             plan_text("resubmit(,%d)", TABLE_TUNNEL_ASK));
 }
 
 void
 compile_peers(struct compile_ctx *cx)
 {
     gate(cx);
+    verdict(cx);
     claim_elsewhere(cx);
     for (size_t i = 0; i < cx->rules->n_subnets; i++) {
         const struct rules_subnet *subnet = &cx->rules->subnets[i];
@@ -145,12 +260,15 @@ compile_peers(struct compile_ctx *cx)
         claims_of_subnet(cx, subnet);
         if (subnet->vsid == subnet->domain) {
             admit_forwarded(cx, subnet->domain);    /* Once per domain. */
+            if (cx->host->spaces && learns(cx->rules, subnet->domain)) {
+                ask_about_nd(cx, subnet->domain);
+            }
         }
     }
     for (size_t i = 0; i < cx->n_vlans; i++) {
         claims_of_port(cx, &cx->vlans[i]);
     }
-    plan_add(cx->plan, TABLE_DECAP, 210, 0,
-             plan_text(REG_PEER"=%d", PEER_CLAIMS),
-             compile_drop(DROP_CLAIMS_LOCAL));
+    if (cx->host->spaces) {
+        ask_about_refused(cx);
+    }
 }

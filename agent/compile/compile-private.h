@@ -93,6 +93,63 @@ char *compile_punt(enum punt_kind);
  * its sender. */
 char *compile_refuse(enum punt_kind, enum drop_reason);
 
+/* What the space is asked for, in subnet REG_VSID. */
+enum find_what {
+    FIND_MAC,                   /* The destination MAC; a CA by what field of
+                                 * the packet it is: */
+    FIND_IP_DST,
+    FIND_IPV6_DST,
+    FIND_IP_SRC,
+    FIND_IPV6_SRC,
+    FIND_ARP_SPA,
+    FIND_ARP_TPA,
+    FIND_ND_TARGET,
+    FIND_CA,                    /* The CA in REG_CA, */
+    FIND_CA6,                   /* or in REG_CA6; */
+    FIND_SHARE,                 /* and its share in REG_SHARE. */
+    FIND_SHARE6,
+};
+
+/* Actions, for the caller to free, that ask and go on in table 'next' with the
+ * answer in registers; nothing may follow them.  The first ask flows, on any
+ * switch. */
+char *compile_find_flow(enum find_what, enum pipeline_table next);
+char *compile_find(const struct compile_ctx *, enum find_what,
+                   enum pipeline_table next);
+
+/* Flows of 'table' that do so for packets of all subnets that 'match' (which
+ * is taken over) is for.  Uses 'priority' and the one above. */
+void compile_find_in_all(struct compile_ctx *, enum pipeline_table table,
+                         uint16_t priority, char *match, enum find_what,
+                         enum pipeline_table next);
+
+/* True if the datapath forwards the subnet's packets, see compile-spaces.c. */
+bool compile_is_plain(const struct compile_ctx *,
+                      const struct rules_subnet *);
+
+/* Actions, for the caller to free, that have the datapath forward a packet:
+ * by its MAC in subnet REG_VSID; or as the router, into subnet 'vsid', to its
+ * destination or to 'next_hop' unless that is NULL.  REG_CA or REG_CA6 is the
+ * next hop then, else zero. */
+char *compile_switch_action(const struct compile_ctx *);
+char *compile_route_action(const struct compile_ctx *, uint32_t vsid,
+                           const struct in6_addr *next_hop);
+
+/* Flows of 'table' that keep the datapath from forwarding, by their MACs,
+ * packets for those of the subnet's guests that are on their way to another
+ * host: those go to more than one. */
+void compile_find_migrating(struct compile_ctx *, const struct rules_subnet *,
+                            enum pipeline_table table, uint16_t priority);
+
+/* Flows of 'table' that have the datapath, if it can, answer the ARP or ND
+ * questions that 'match' (which is taken over) is for.  'load' is actions
+ * before that; 'args' those of hnv(arp), both with a comma at the end or
+ * empty; all else goes to table 'rest'. */
+void compile_answer(struct compile_ctx *, enum pipeline_table table,
+                    uint16_t priority, uint64_t cookie, char *match,
+                    const char *load, const char *args,
+                    enum pipeline_table rest);
+
 /* Flows of 'table' that give a packet to whoever has its destination MAC in
  * the subnet, or to all. */
 void compile_to_macs(struct compile_ctx *, enum pipeline_table);
@@ -138,7 +195,8 @@ void compile_copies(struct compile_ctx *,      /* FLOOD, COPY..., of one. */
 void compile_copies_of_all(struct compile_ctx *);   /* COPY_IP. */
 void compile_echoes(struct compile_ctx *);     /* ADMIT, of groups. */
 void compile_tunnels(struct compile_ctx *);    /* DECAP, FORWARD, ENCAP. */
-void compile_peers(struct compile_ctx *);      /* PEER_GATE, CLAIM. */
+void compile_peers(struct compile_ctx *);      /* TUNNEL, PEER_GATE, CLAIM. */
+void compile_spaces(struct compile_ctx *);     /* ASK_*, TUN_SOURCE. */
 void compile_migrations(struct compile_ctx *); /* FORWARD. */
 void compile_learn(struct compile_ctx *);      /* What is not known. */
 

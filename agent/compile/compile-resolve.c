@@ -17,6 +17,8 @@ enum resolve_priority {
     PRIORITY_TO_ROUTER = 100,
     PRIORITY_ROUTER_OTHER = 90,
     PRIORITY_MULTICAST = 80,
+    PRIORITY_UNICAST_MIGRATING = 20,
+    PRIORITY_UNICAST_REWRITE = 10,
     PRIORITY_UNICAST = 0,
 };
 
@@ -64,13 +66,19 @@ static void
 gateway_arp(struct compile_ctx *cx, const struct rules_subnet *subnet,
             ovs_be32 gateway)
 {
-    plan_add(cx->plan, TABLE_RESOLVE, PRIORITY_GATEWAY_ARP,
-             row_cookie(&subnet->row),
-             plan_text("arp,"REG_VSID"=%#"PRIx32",arp_op=1,arp_tpa="IP_FMT,
-                       subnet->vsid, IP_ARGS(gateway)),
-             plan_text("set_field:%#"PRIx64"->"REG_MAC",resubmit(,%d)",
-                       eth_addr_to_uint64(cx->rules->router_mac),
-                       TABLE_ARP_REPLY));
+    struct eth_addr mac = cx->rules->router_mac;
+    char *load = xasprintf("set_field:%#"PRIx64"->"REG_MAC",",
+                           eth_addr_to_uint64(mac));
+    char *args = xasprintf("mac="ETH_ADDR_FMT",", ETH_ADDR_ARGS(mac));
+
+    compile_answer(cx, TABLE_RESOLVE, PRIORITY_GATEWAY_ARP,
+                   row_cookie(&subnet->row),
+                   plan_text("arp,"REG_VSID"=%#"PRIx32",arp_op=1,"
+                             "arp_tpa="IP_FMT, subnet->vsid,
+                             IP_ARGS(gateway)),
+                   load, args, TABLE_ARP_REPLY);
+    free(args);
+    free(load);
 }
 
 /* How an echo request and its reply look, by family (RFC 792, RFC 4443).
@@ -151,16 +159,21 @@ static void
 arp_for_prefix(struct compile_ctx *cx, const struct rules_subnet *subnet,
                const struct addr_prefix *net)
 {
+    uint64_t cookie = row_cookie(&subnet->row);
     char buf[ADDR_STRLEN];
+    char *match = plan_text("arp,"REG_VSID"=%#"PRIx32",arp_op=1,arp_tpa=%s",
+                            subnet->vsid, addr_prefix_format(net, buf));
 
-    plan_add(cx->plan, TABLE_RESOLVE, PRIORITY_ARP_REQUEST,
-             row_cookie(&subnet->row),
-             plan_text("arp,"REG_VSID"=%#"PRIx32",arp_op=1,arp_tpa=%s",
-                       subnet->vsid, addr_prefix_format(net, buf)),
-             plan_text("move:arp_tpa->"REG_CA",resubmit(,%d),resubmit(,%d)",
-                       TABLE_SPACE_CA, (subnet->learning.enabled
-                                        ? TABLE_LEARN_ARP
-                                        : TABLE_ARP_REPLY)));
+    if (compile_is_plain(cx, subnet)) {
+        compile_answer(cx, TABLE_RESOLVE, PRIORITY_ARP_REQUEST, cookie, match,
+                       "", subnet->learning.enabled ? "learning," : "",
+                       TABLE_ASK_ARP);
+    } else {
+        plan_add(cx->plan, TABLE_RESOLVE, PRIORITY_ARP_REQUEST, cookie, match,
+                 compile_find_flow(FIND_ARP_TPA, (subnet->learning.enabled
+                                                  ? TABLE_LEARN_ARP
+                                                  : TABLE_ARP_REPLY)));
+    }
 }
 
 static void
@@ -207,15 +220,39 @@ to_router(struct compile_ctx *cx)
              compile_drop(DROP_NOT_ROUTABLE));
 }
 
+/* By the datapath, but not if there is more than one place to send the packet
+ * to, or not just a tunnel. */
+static void
+unicast(struct compile_ctx *cx, enum pipeline_table table)
+{
+    for (size_t i = 0; i < cx->rules->n_subnets; i++) {
+        const struct rules_subnet *subnet = &cx->rules->subnets[i];
+        uint64_t cookie = row_cookie(&subnet->row);
+
+        if (subnet->rewrite) {
+            plan_add(cx->plan, table, PRIORITY_UNICAST_REWRITE, cookie,
+                     plan_text(REG_VSID"=%#"PRIx32, subnet->vsid),
+                     compile_find_flow(FIND_MAC, TABLE_FORWARD));
+        }
+        compile_find_migrating(cx, subnet, table,
+                               PRIORITY_UNICAST_MIGRATING);
+    }
+    plan_add(cx->plan, table, PRIORITY_UNICAST, 0, xstrdup(""),
+             compile_switch_action(cx));
+}
+
 void
 compile_to_macs(struct compile_ctx *cx, enum pipeline_table table)
 {
     plan_add(cx->plan, table, PRIORITY_MULTICAST, 0,
              xstrdup("dl_dst=01:00:00:00:00:00/01:00:00:00:00:00"),
              plan_text("resubmit(,%d)", TABLE_FLOOD));
-    plan_add(cx->plan, table, PRIORITY_UNICAST, 0, xstrdup(""),
-             plan_text("resubmit(,%d),resubmit(,%d)",
-                       TABLE_SPACE_MAC, TABLE_FORWARD));
+    if (cx->host->spaces) {
+        unicast(cx, table);
+    } else {
+        plan_add(cx->plan, table, PRIORITY_UNICAST, 0, xstrdup(""),
+                 compile_find_flow(FIND_MAC, TABLE_FORWARD));
+    }
 }
 
 void

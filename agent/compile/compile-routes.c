@@ -10,6 +10,7 @@
 /* Of routes for one prefix, the one that is closest to the sender. */
 enum route_rank {
     RANK_SUBNETS_PREFIX,
+    RANK_MIGRATING,             /* A prefix's, for one CA of it. */
     RANK_NETWORKS_ROUTE,
     RANK_SUBNETS_ROUTE,
 };
@@ -21,48 +22,87 @@ route_priority(const struct addr_prefix *net, enum route_rank rank)
     return 100 + 4 * net->plen + rank;
 }
 
-/* For the packets of 'who' to 'net'.  Takes 'actions'. */
+/* For the packets of 'who' to 'dst', which is in 'net' or is it.  Takes
+ * 'actions'. */
 static void
 add_route(struct compile_ctx *cx, const char *who,
-          const struct addr_prefix *net, enum route_rank rank,
-          const struct uuid *row, char *actions)
+          const struct addr_prefix *dst, const struct addr_prefix *net,
+          enum route_rank rank, const struct uuid *row, char *actions)
 {
     char buf[ADDR_STRLEN];
 
-    addr_prefix_format(net, buf);
+    addr_prefix_format(dst, buf);
     plan_add(cx->plan, TABLE_ROUTE, route_priority(net, rank),
              row_cookie(row),
-             (addr_is_ipv4(&net->addr)
+             (addr_is_ipv4(&dst->addr)
               ? plan_text("ip,%s,nw_dst=%s", who, buf)
               : plan_text("ipv6,%s,ipv6_dst=%s", who, buf)),
              actions);
 }
 
-/* Gives a packet to the CA that 'load_ca' loads, in subnet 'vsid'.  The packet
- * belongs to that subnet from here on, so what leaves the host carries its
- * VSID. */
+/* The packet belongs to the destination's subnet from here on, so what leaves
+ * the host carries its VSID.  Takes 'actions'. */
 static char *
-to_ca(uint32_t vsid, const char *load_ca)
+in_subnet(uint32_t vsid, char *actions)
 {
-    return plan_text("set_field:%#"PRIx32"->"REG_VSID",%s,"
-                     "resubmit(,%d),resubmit(,%d)",
-                     vsid, load_ca, TABLE_SPACE_CA, TABLE_ROUTED);
+    char *text = plan_text("set_field:%#"PRIx32"->"REG_VSID",%s", vsid,
+                           actions);
+
+    free(actions);
+    return text;
+}
+
+/* Finds the CA that a packet to 'net' of 'subnet' is for. */
+static char *
+find_destination(const struct compile_ctx *cx,
+                 const struct rules_subnet *subnet,
+                 const struct addr_prefix *net)
+{
+    enum find_what what = (addr_is_ipv4(&net->addr)
+                           ? FIND_IP_DST : FIND_IPV6_DST);
+
+    return (compile_is_plain(cx, subnet)
+            ? compile_find(cx, what, TABLE_ROUTED)
+            : compile_find_flow(what, TABLE_ROUTED));
+}
+
+/* What goes to two places is not for the datapath. */
+static void
+route_migrating(struct compile_ctx *cx, const struct rules_subnet *subnet,
+                const char *who, const struct addr_prefix *net)
+{
+    for (size_t i = 0; i < subnet->n_migrations; i++) {
+        const struct in6_addr *ca = &subnet->migrations[i].ca;
+        bool is_ipv4 = addr_is_ipv4(ca);
+
+        if (addr_prefix_contains(net, ca)) {
+            add_route(cx, who,
+                      &(struct addr_prefix) { *ca, is_ipv4 ? 32 : 128 }, net,
+                      RANK_MIGRATING, &subnet->row,
+                      in_subnet(subnet->vsid,
+                                find_destination(cx, subnet, net)));
+        }
+    }
 }
 
 /* The subnet's own prefixes: a packet goes where it wants to. */
 static void
 route_subnet(struct compile_ctx *cx, const struct rules_subnet *subnet)
 {
+    bool is_plain = compile_is_plain(cx, subnet);
     char *who = compile_who(subnet);
 
     for (size_t i = 0; i < subnet->n_prefixes; i++) {
         const struct addr_prefix *net = &subnet->prefixes[i].net;
 
-        add_route(cx, who, net, RANK_SUBNETS_PREFIX, &subnet->row,
-                  to_ca(subnet->vsid,
-                        (addr_is_ipv4(&net->addr)
-                         ? "move:ip_dst->"REG_CA
-                         : "move:ipv6_dst->"REG_CA6)));
+        add_route(cx, who, net, net, RANK_SUBNETS_PREFIX, &subnet->row,
+                  in_subnet(subnet->vsid,
+                            (is_plain
+                             ? compile_route_action(cx, subnet->vsid, NULL)
+                             : find_destination(cx, subnet, net))));
+        if (is_plain) {
+            route_migrating(cx, subnet, who, net);
+        }
     }
     free(who);
 }
@@ -82,6 +122,26 @@ load_next_hop(const struct in6_addr *next_hop)
     return load;
 }
 
+static char *
+to_next_hop(const struct compile_ctx *cx, const struct rules_route *route)
+{
+    const struct rules_subnet *subnet = rules_find_subnet(cx->rules,
+                                                          route->vsid);
+    enum find_what what = (addr_is_ipv4(&route->next_hop)
+                           ? FIND_CA : FIND_CA6);
+    char *load_ca = load_next_hop(&route->next_hop);
+    char *go = (!compile_is_plain(cx, subnet)
+                ? compile_find_flow(what, TABLE_ROUTED)
+                : subnet->n_migrations
+                ? compile_find(cx, what, TABLE_ROUTED)
+                : compile_route_action(cx, route->vsid, &route->next_hop));
+    char *actions = xasprintf("%s,%s", load_ca, go);
+
+    free(go);
+    free(load_ca);
+    return in_subnet(route->vsid, actions);
+}
+
 /* What the user wants: the packet goes to a guest that forwards it, whoever it
  * is for, or nowhere. */
 static void
@@ -90,14 +150,12 @@ route_of_user(struct compile_ctx *cx, const struct rules_route *route)
     bool of_subnet = route->scope == ROUTE_OF_SUBNET;
     char *who = xasprintf("%s=%#"PRIx32,
                           of_subnet ? REG_VSID : REG_DOMAIN, route->id);
-    char *load_ca = load_next_hop(&route->next_hop);
 
-    add_route(cx, who, &route->net,
+    add_route(cx, who, &route->net, &route->net,
               of_subnet ? RANK_SUBNETS_ROUTE : RANK_NETWORKS_ROUTE,
               &route->row,
               (route->drop ? compile_drop(DROP_BY_ROUTE)
-               : to_ca(route->vsid, load_ca)));
-    free(load_ca);
+               : to_next_hop(cx, route)));
     free(who);
 }
 

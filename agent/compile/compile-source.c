@@ -22,6 +22,7 @@ enum {
     PRIORITY_OTHER = 190,       /* It is not. */
     PRIORITY_NEIGHBOR = 160,    /* A forwarding guest, as one of the subnet. */
     PRIORITY_FORWARDED = 150,   /* A forwarding guest, as any other. */
+    PRIORITY_LOOK_UP_ALL = 110,
     PRIORITY_LOOK_UP = 100,
 };
 
@@ -33,13 +34,16 @@ go_to(enum pipeline_table table)
     return xasprintf("resubmit(,%d)", table);
 }
 
-/* Asks whose address is in 'field'. */
-static char *
-look_up(const char *field, const char *reg)
-{
-    return xasprintf("move:%s->%s,resubmit(,%d),resubmit(,%d)", field, reg,
-                     TABLE_SPACE_CA, TABLE_SOURCE_OWNER);
-}
+/* What has a source address, and the question whose it is. */
+struct sender {
+    const char *match;
+    enum find_what what;
+};
+static const struct sender senders[] = {
+    { "arp", FIND_ARP_SPA },
+    { "ip", FIND_IP_SRC },
+    { "ipv6", FIND_IPV6_SRC },
+};
 
 /* Neighbours. */
 
@@ -94,10 +98,26 @@ source_ip(struct compile_ctx *cx)
     add_source_ip(cx, PRIORITY_LINK_LOCAL, "ipv6,ipv6_src=fe80::/10",
                   go_to(TABLE_FW_OUT));
 
-    add_source_ip(cx, PRIORITY_LOOK_UP, "arp", look_up("arp_spa", REG_CA));
-    add_source_ip(cx, PRIORITY_LOOK_UP, "ip", look_up("ip_src", REG_CA));
-    add_source_ip(cx, PRIORITY_LOOK_UP, "ipv6", look_up("ipv6_src", REG_CA6));
+    /* The flows of this host's CAs are enough for that on any switch. */
+    for (size_t i = 0; i < ARRAY_SIZE(senders); i++) {
+        add_source_ip(cx, PRIORITY_LOOK_UP, senders[i].match,
+                      compile_find_flow(senders[i].what, TABLE_SOURCE_OWNER));
+    }
     add_source_ip(cx, 0, "", go_to(TABLE_FW_OUT));
+}
+
+/* But not where it matters whether nobody has an address or a guest
+ * elsewhere. */
+static void
+source_where_learned(struct compile_ctx *cx, const struct rules_subnet *subnet)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(senders); i++) {
+        plan_add(cx->plan, TABLE_SOURCE_IP, PRIORITY_LOOK_UP_ALL,
+                 row_cookie(&subnet->row),
+                 plan_text("%s,"REG_VSID"=%#"PRIx32, senders[i].match,
+                           subnet->vsid),
+                 compile_find(cx, senders[i].what, TABLE_SOURCE_OWNER));
+    }
 }
 
 char *
@@ -165,7 +185,9 @@ neighbor_of(struct compile_ctx *cx, const struct port_vlan *vlan)
                                "arp_spa=%s", bound->iface->ofport,
                                vlan->subnet->vsid,
                                addr_prefix_format(net, buf)),
-                     look_up("arp_spa", REG_CA));
+                     (vlan->subnet->learning.enabled
+                      ? compile_find(cx, FIND_ARP_SPA, TABLE_SOURCE_OWNER)
+                      : compile_find_flow(FIND_ARP_SPA, TABLE_SOURCE_OWNER)));
         }
     }
 }
@@ -189,6 +211,11 @@ compile_source(struct compile_ctx *cx)
 
         if (port->forwards && !port->allow_spoof) {
             neighbor_of(cx, &cx->vlans[i]);
+        }
+    }
+    for (size_t i = 0; cx->host->spaces && i < cx->rules->n_subnets; i++) {
+        if (cx->rules->subnets[i].learning.enabled) {
+            source_where_learned(cx, &cx->rules->subnets[i]);
         }
     }
     source_rules(cx);

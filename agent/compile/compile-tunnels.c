@@ -17,12 +17,16 @@
 
 /* Whether the other host may send it is asked next. */
 static char *
-from_tunnel(const struct rules_subnet *subnet)
+from_tunnel(const struct compile_ctx *cx, const struct rules_subnet *subnet)
 {
-    return xasprintf("set_field:%#"PRIx32"->"REG_VSID",resubmit(,%d),"
-                     "set_field:%#"PRIx32"->"REG_DOMAIN",resubmit(,%d)",
-                     subnet->vsid, TABLE_PEER, subnet->domain,
-                     TABLE_PEER_GATE);
+    return (cx->host->spaces
+            ? xasprintf("set_field:%#"PRIx32"->"REG_VSID","
+                        "set_field:%#"PRIx32"->"REG_DOMAIN",resubmit(,%d)",
+                        subnet->vsid, subnet->domain, TABLE_TUNNEL)
+            : xasprintf("set_field:%#"PRIx32"->"REG_VSID",resubmit(,%d),"
+                        "set_field:%#"PRIx32"->"REG_DOMAIN",resubmit(,%d)",
+                        subnet->vsid, TABLE_PEER, subnet->domain,
+                        TABLE_PEER_GATE));
 }
 
 static void
@@ -41,17 +45,23 @@ admit_vxlan(struct compile_ctx *cx, const struct rules_subnet *subnet)
     plan_add(cx->plan, TABLE_ADMIT, 100, row_cookie(&subnet->row),
              plan_text("in_port=%"PRIu32",tun_id=%#"PRIx32","INNER_MATCH,
                        cx->host->vxlan, subnet->vsid),
-             from_tunnel(subnet));
+             from_tunnel(cx, subnet));
 }
 
+/* A FlowID says nothing, but would have each of a packet's fragments wait for
+ * the others by itself if the datapath goes on with it. */
 static void
 admit_nvgre(struct compile_ctx *cx, const struct rules_subnet *subnet)
 {
+    char *go = from_tunnel(cx, subnet);
+
     plan_add(cx->plan, TABLE_ADMIT, 100, row_cookie(&subnet->row),
              plan_text("in_port=%"PRIu32",tun_id=%#"PRIx32
                        "/0xffffffffffffff00,"INNER_MATCH,
                        cx->host->nvgre, subnet->vsid << 8),
-             from_tunnel(subnet));
+             plan_text("%s%s", (cx->host->spaces
+                                ? "load:0->NXM_NX_TUN_ID[0..7]," : ""), go));
+    free(go);
 }
 
 /* What came from another host ends here: a guest's own or everybody's, and

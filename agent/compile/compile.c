@@ -97,6 +97,7 @@ compile(const struct rules *rules, const struct firewall *firewall,
     compile_flood(&cx);
     compile_tunnels(&cx);
     compile_peers(&cx);
+    compile_spaces(&cx);
     compile_migrations(&cx);
     compile_learn(&cx);
     compile_rewrite(&cx);

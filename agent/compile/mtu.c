@@ -70,26 +70,46 @@ mtu_of_rewrite(const struct host_view *host)
     return guests ? guests : all;
 }
 
+/* What fits from 'addr', which may be NULL, into any tunnel in use; zero if it
+ * is not known. */
+static unsigned int
+mtu_from(const struct rules *rules, const struct host_view *host,
+         const struct in6_addr *addr)
+{
+    static const enum space_encap encaps[] = { SPACE_VXLAN, SPACE_NVGRE };
+    const struct host_pa *pa = addr ? host_view_find_pa(host, addr) : NULL;
+    unsigned int mtu = 0;
+
+    for (size_t i = 0; pa && i < ARRAY_SIZE(encaps); i++) {
+        enum pa_family family = pa_family(addr);
+        unsigned int overhead = mtu_overhead(encaps[i], family);
+
+        if (counts(rules, encaps[i], family) && pa->mtu > overhead) {
+            mtu = min_known(mtu, pa->mtu - overhead);
+        }
+    }
+    return mtu;
+}
+
 unsigned int
 mtu_of_port(const struct rules *rules, const struct host_view *host,
             const struct bound_port *port)
 {
-    static const enum space_encap encaps[] = { SPACE_VXLAN, SPACE_NVGRE };
     unsigned int mtu = port->rewrite ? mtu_of_rewrite(host) : 0;
 
     for (enum pa_family family = 0; family < N_PA_FAMILIES; family++) {
-        const struct host_pa *pa = (port->pas[family]
-                                    ? host_view_find_pa(host,
-                                                        port->pas[family])
-                                    : NULL);
+        mtu = min_known(mtu, mtu_from(rules, host, port->pas[family]));
+    }
+    return mtu;
+}
 
-        for (size_t i = 0; pa && i < ARRAY_SIZE(encaps); i++) {
-            unsigned int overhead = mtu_overhead(encaps[i], family);
+unsigned int
+mtu_of_tunnels(const struct rules *rules, const struct host_view *host)
+{
+    unsigned int mtu = 0;
 
-            if (counts(rules, encaps[i], family) && pa->mtu > overhead) {
-                mtu = min_known(mtu, pa->mtu - overhead);
-            }
-        }
+    for (size_t i = 0; i < rules->n_pas; i++) {
+        mtu = min_known(mtu, mtu_from(rules, host, &rules->pas[i]));
     }
     return mtu;
 }

@@ -29,6 +29,10 @@ unsigned int mtu_of_rewrite(const struct host_view *);
 unsigned int mtu_of_port(const struct rules *, const struct host_view *,
                          const struct bound_port *);
 
+/* The longest packets that every port can send into any tunnel in use; zero if
+ * it is not known.  What is longer may fit, too. */
+unsigned int mtu_of_tunnels(const struct rules *, const struct host_view *);
+
 /* Complains if the port's guest may send longer ones. */
 void mtu_diagnose(const struct bound_port *, struct diag_set *);
 

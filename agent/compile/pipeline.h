@@ -35,6 +35,10 @@
  * registers and decides nothing.  Only the SPACE tables hold a flow per
  * mapping; all others are rules.
  *
+ * On a switch with the datapath extension mappings have no flows.  The lookup
+ * is an action then, see compile-find.c, and most packets are dealt with by an
+ * action as a whole, see compile-spaces.c.
+ *
  * What the router has to say about a packet, that it cannot be forwarded, goes
  * by PUNT to the agent.  An answer that the switch itself gives goes to
  * RETURN.
@@ -64,6 +68,7 @@ enum pipeline_table {
     TABLE_SOURCE      = 1,      /* What a guest says in ARP and ND. */
     TABLE_SOURCE_IP   = 2,      /* Source address -> whose it is. */
     TABLE_SOURCE_OWNER = 3,     /* Is it the sender's? */
+    TABLE_TUNNEL      = 4,      /* What the datapath lets in from a tunnel. */
     TABLE_DECAP       = 5,      /* From a tunnel: to a guest, or to all. */
     TABLE_PEER        = 6,      /* Routing domain, PA -> known.  Peers. */
     TABLE_PEER_GATE   = 7,      /* Was it found? */
@@ -75,6 +80,9 @@ enum pipeline_table {
     TABLE_FW_RULES    = 13,     /* Rules. */
     TABLE_FW_VERDICT  = 14,     /* What all layers said. */
     TABLE_FW_PASS     = 15,     /* Back to where it was going. */
+    TABLE_CLAIM_FOUND = 16,     /* Whose it is, as found. */
+    TABLE_CLAIM_VERDICT = 17,   /* So, and by its MAC: let in or not. */
+    TABLE_TUNNEL_ASK  = 18,     /* What the datapath has refused. */
     TABLE_RESOLVE     = 20,     /* What a guest's packet asks for. */
     TABLE_ND          = 21,     /* IPv6's ARP: what a guest may say of it. */
     TABLE_ND_SOLICIT  = 22,     /* Who is asked for. */
@@ -87,7 +95,9 @@ enum pipeline_table {
     TABLE_ROUTED      = 32,     /* MACs and TTL of a routed packet. */
     TABLE_PUNT        = 35,     /* To the agent; see compile/punt.h. */
     TABLE_SPACE_CA    = 40,     /* VSID, CA -> MAC, where.  Mappings. */
+    TABLE_ASK_CA      = 41,     /* Routed, but not by the datapath. */
     TABLE_SPACE_MAC   = 42,     /* VSID, MAC -> where.  Mappings. */
+    TABLE_ASK_MAC     = 43,     /* Not forwarded by the datapath. */
     TABLE_LEARN_ARP   = 44,     /* A question where addresses are learned. */
     TABLE_LEARN_ASKER = 45,     /* Is the asker known? */
     TABLE_UNKNOWN_MAC = 46,     /* To nobody known, where one may be. */
@@ -97,6 +107,8 @@ enum pipeline_table {
     TABLE_ND_REPLY    = 51,     /* Likewise for ND: whom to, as what. */
     TABLE_ND_OPTION   = 52,     /* The MAC in the answer. */
     TABLE_ND_ANSWER   = 53,     /* Its flags; output. */
+    TABLE_ASK_ARP     = 54,     /* Not answered by the datapath. */
+    TABLE_ASK_ND      = 55,     /* Likewise for ND. */
     TABLE_FLOOD       = 60,     /* A copy to each PA of the subnet. */
     TABLE_FLOOD_LOCAL = 62,     /* A copy to each local guest of it. */
     TABLE_COPY_IP     = 63,     /* A copy to each guest: MAC and address. */
@@ -106,6 +118,7 @@ enum pipeline_table {
     TABLE_SPACE_SHARE = 72,     /* VSID, CA, share -> MAC, where.  Mappings. */
     TABLE_MTU         = 73,     /* How long may the packet be? */
     TABLE_TOO_LONG    = 74,     /* And is it longer? */
+    TABLE_BALANCED    = 75,     /* Whose the share is, as found. */
     TABLE_LOCAL       = 80,     /* VSID, MAC -> local port. */
     TABLE_FW_IN       = 82,     /* Firewall: what goes to a guest. */
     TABLE_FW_TRACKED  = 83,     /* Back from being tracked: really its? */
@@ -115,6 +128,7 @@ enum pipeline_table {
     TABLE_RETURN      = 91,     /* Output to whom the packet came from. */
     TABLE_ENCAP       = 95,     /* Outer addresses, key; output. */
     TABLE_ENCAP_SOURCE = 96,    /* Outer source address. */
+    TABLE_TUN_SOURCE  = 97,     /* Those of both families. */
     TABLE_REWRITE_OUT = 100,    /* IP rewrite: destination CA -> its PA. */
     TABLE_REWRITE_DST = 101,    /* Destination known. */
     TABLE_REWRITE_SRC = 102,    /* Guest's subnet again; CA -> its PA. */

@@ -55,6 +55,7 @@ host_view_clone(const struct host_view *view)
     clone->nvgre = view->nvgre;
     clone->rewrite = view->rewrite;
     clone->userspace = view->userspace;
+    clone->spaces = view->spaces;
     for (size_t i = 0; i < view->n_ports; i++) {
         const struct host_port *port = &view->ports[i];
         struct host_port *copy = host_view_add_port(clone);
@@ -168,7 +169,8 @@ host_view_equal(const struct host_view *a, const struct host_view *b)
 {
     if (a->n_ports != b->n_ports || a->n_pas != b->n_pas
         || a->vxlan != b->vxlan || a->nvgre != b->nvgre
-        || a->rewrite != b->rewrite || a->userspace != b->userspace) {
+        || a->rewrite != b->rewrite || a->userspace != b->userspace
+        || a->spaces != b->spaces) {
         return false;
     }
     for (size_t i = 0; i < a->n_pas; i++) {

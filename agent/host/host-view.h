@@ -52,6 +52,8 @@ struct host_view {
     ofp_port_t rewrite;         /* The port into the host's stack; likewise. */
     bool userspace;             /* The bridge's datapath is Open vSwitch's
                                  * own, not the kernel's. */
+    bool spaces;                /* It has our extension, which holds space
+                                 * entries and knows the action "hnv". */
 };
 
 struct host_view *host_view_create(void);

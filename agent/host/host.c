@@ -48,6 +48,7 @@ struct host {
     char *bridge;               /* In use now. */
     char *target;               /* Of 'bridge', NULL while it is not there. */
     char *system_id;
+    bool spaces;                /* See host_set_spaces(). */
     bool rewrite_known;         /* host_set_rewrite() was called. */
     struct rewrite_port rewrite;
     struct smap settings;       /* Open_vSwitch.external_ids, "hnv-...". */
@@ -125,6 +126,15 @@ host_set_rewrite(struct host *host, const struct rewrite_port *rewrite)
         host->rewrite_known = true;
         host->rewrite = *rewrite;
         poll_immediate_wake();
+    }
+}
+
+void
+host_set_spaces(struct host *host, bool spaces)
+{
+    if (host->spaces != spaces) {
+        host->spaces = spaces;
+        host_update_view(host);
     }
 }
 
@@ -494,6 +504,7 @@ host_update_view(struct host *host)
     const struct ovsrec_bridge *bridge = bridge_find(host->idl, host->bridge);
     struct host_view *view = read_view(bridge, &host->bad_macs);
 
+    view->spaces = host->spaces;
     pa_watch_fill(host->pas, host->idl, view);
     if (!host->ready || !host_view_equal(view, host->view)) {
         host_view_destroy(host->view);

@@ -13,8 +13,8 @@
  *   hnv-bridge         name of the integration bridge      [br-int]
  *   hnv-datapath-type  datapath_type of that bridge        [the switch's own]
  *   hnv-backend        what the switch is to hold mappings in: "stock",
- *                      flows; or "hnv", the datapath extension's spaces as
- *                      well                                [stock]
+ *                      flows; or "hnv", the datapath extension's spaces, if
+ *                      it has any                          [hnv]
  *   hnv-remotes        OVSDB remotes, separated by white space
  *   hnv-db-dir         directory of the databases
  *
@@ -48,6 +48,10 @@ void host_override_bridge(struct host *, const char *name);
 /* What the port for IP rewrite is to be, if the bridge is to have one.  Until
  * the first call, it is left alone. */
 void host_set_rewrite(struct host *, const struct rewrite_port *);
+
+/* Whether the bridge's switch has our datapath extension, which only who talks
+ * to it finds out.  At first not; the view tells of it at once. */
+void host_set_spaces(struct host *, bool);
 
 void host_run(struct host *);
 void host_wait(struct host *);

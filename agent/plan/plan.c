@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "openvswitch/util.h"
+#include "packets.h"
 #include "util.h"
 
 static int plan_flow_compare_key(const struct plan_flow *,
@@ -33,6 +34,7 @@ plan_destroy(struct plan *plan)
         free(plan->flows);
         free(plan->meters.ids);
         free(plan->zones.ids);
+        free(plan->guests);
         free(plan);
     }
 }
@@ -143,6 +145,40 @@ plan_add_zone(struct plan *plan, uint16_t zone)
     add_id(&plan->zones, zone);
 }
 
+void
+plan_add_guest(struct plan *plan, const struct plan_guest *guest)
+{
+    if (plan->n_guests >= plan->allocated_guests) {
+        plan->guests = x2nrealloc(plan->guests, &plan->allocated_guests,
+                                  sizeof *plan->guests);
+    }
+    plan->guests[plan->n_guests++] = *guest;
+}
+
+int
+plan_guest_compare(const struct plan_guest *a, const struct plan_guest *b)
+{
+    return (a->vsid != b->vsid ? (a->vsid < b->vsid ? -1 : 1)
+            : eth_addr_compare_3way(a->mac, b->mac));
+}
+
+static int
+compare_guests(const void *a, const void *b)
+{
+    return plan_guest_compare(a, b);
+}
+
+bool
+plan_has_guest(const struct plan *plan, const struct plan_guest *guest)
+{
+    const struct plan_guest *found
+        = (plan && plan->n_guests
+           ? bsearch(guest, plan->guests, plan->n_guests,
+                     sizeof *plan->guests, compare_guests) : NULL);
+
+    return found && found->port == guest->port;
+}
+
 static int
 compare_ids(const void *a_, const void *b_)
 {
@@ -196,6 +232,10 @@ plan_sort(struct plan *plan)
 
     sort_ids(&plan->meters);
     sort_ids(&plan->zones);
+    if (plan->n_guests) {
+        qsort(plan->guests, plan->n_guests, sizeof *plan->guests,
+              compare_guests);
+    }
     if (plan->n_parts) {
         qsort(plan->parts, plan->n_parts, sizeof *plan->parts, compare_parts);
     }
@@ -239,6 +279,13 @@ plan_format(const struct plan *plan,
     while ((flow = plan_next(plan, &cursor)) != NULL) {
         plan_flow_format(flow, table_name, s);
         ds_put_char(s, '\n');
+    }
+    for (size_t i = 0; i < plan->n_guests; i++) {
+        const struct plan_guest *guest = &plan->guests[i];
+
+        ds_put_format(s, "guest vsid=%#"PRIx32",mac="ETH_ADDR_FMT","
+                      "port=%"PRIu32"\n", guest->vsid,
+                      ETH_ADDR_ARGS(guest->mac), guest->port);
     }
 }
 

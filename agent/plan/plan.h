@@ -14,6 +14,9 @@
  * have the same rate.  And it has conntrack zones, by number: connections of a
  * zone that a plan has no more are to be forgotten.
  *
+ * A plan for a switch with the datapath extension says so, and which guests
+ * run on this host, for the datapath to know.
+ *
  * What is large and changes rarely comes in parts: flows of their own, which
  * several plans share, so that a part that two plans have is not compared.
  * A part has a key, by which it is known in other plans, and no flow that may
@@ -23,8 +26,8 @@
  *
  * Invariants, once plan_sort() was called: flows are in order of table,
  * descending priority, and match, and no two are equal in all three; likewise
- * those of a part; meters, zones and parts' keys are in ascending order, each
- * once.
+ * those of a part; meters, zones, guests and parts' keys are in ascending
+ * order, each once.
  *
  * Ownership: a plan owns its flows, and parts in common with others.
  * Threads: built by one thread, then constant and free to share. */
@@ -34,6 +37,8 @@
 #include <stdint.h>
 #include "openvswitch/compiler.h"
 #include "openvswitch/dynamic-string.h"
+#include "openvswitch/ofp-port.h"
+#include "openvswitch/types.h"
 
 struct plan_flow {
     uint8_t table;
@@ -49,6 +54,13 @@ struct plan_ids {
     size_t n, allocated;
 };
 
+/* A guest of this host, with a port, in one of its subnets. */
+struct plan_guest {
+    uint32_t vsid;
+    struct eth_addr mac;
+    ofp_port_t port;
+};
+
 struct plan_part {
     unsigned int refs;
     uint64_t key;
@@ -62,6 +74,10 @@ struct plan {
     size_t n_parts, allocated_parts;
     struct plan_ids meters;
     struct plan_ids zones;
+    bool spaces;                /* For a switch with the datapath extension,
+                                 * and no other. */
+    struct plan_guest *guests;  /* In ascending order of VSID, then MAC. */
+    size_t n_guests, allocated_guests;
 };
 
 struct plan *plan_create(void);
@@ -95,6 +111,13 @@ const struct plan_flow *plan_next(const struct plan *, struct plan_cursor *);
 void plan_add_meter(struct plan *, uint32_t meter);
 void plan_add_zone(struct plan *, uint16_t zone);
 
+void plan_add_guest(struct plan *, const struct plan_guest *);
+
+/* Order of guests, all but the port; and whether a sorted plan, which may be
+ * NULL, has just this one. */
+int plan_guest_compare(const struct plan_guest *, const struct plan_guest *);
+bool plan_has_guest(const struct plan *, const struct plan_guest *);
+
 /* Of a sorted plan's. */
 bool plan_ids_contain(const struct plan_ids *, uint32_t id);
 
@@ -103,8 +126,8 @@ bool plan_ids_contain(const struct plan_ids *, uint32_t id);
  * can tell. */
 bool plan_sort(struct plan *);
 
-/* Appends one line per flow, with the table's name from 'table_name'; a
- * cookie that is zero is left out. */
+/* Appends one line per flow, with the table's name from 'table_name', then one
+ * per guest; a cookie that is zero is left out. */
 void plan_format(const struct plan *,
                  const char *(*table_name)(uint8_t table), struct ds *);
 void plan_flow_format(const struct plan_flow *,

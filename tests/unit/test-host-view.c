@@ -115,7 +115,7 @@ set_string(char **s, const char *value)
 
 START_TEST(every_fact_makes_a_difference)
 {
-    for (int fact = 0; fact < 12; fact++) {
+    for (int fact = 0; fact < 13; fact++) {
         struct host_view *a = host_view_create();
 
         add(a, "a", "tap1")->has_mac = true;
@@ -136,6 +136,7 @@ START_TEST(every_fact_makes_a_difference)
         case 9: add(a, "b", "tap2"); break;
         case 10: a->userspace = true; break;
         case 11: a->rewrite = OFP_PORT_C(7); break;
+        case 12: a->spaces = true; break;
         }
         ck_assert_msg(!host_view_equal(a, b), "fact %d", fact);
         host_view_destroy(a);
