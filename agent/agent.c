@@ -305,14 +305,14 @@ agent_set_backend(struct agent *agent)
     free(agent->backend);
     agent->backend = nullable_xstrdup(setting);
 
-    bool hnv = setting && !strcmp(setting, "hnv");
+    bool stock = setting && !strcmp(setting, "stock");
 
-    if (setting && !hnv && strcmp(setting, "stock")) {
+    if (setting && !stock && strcmp(setting, "hnv")) {
         VLOG_WARN("external_ids:hnv-backend \"%s\" is neither \"stock\" nor "
-                  "\"hnv\"; using \"stock\"", setting);
+                  "\"hnv\"; using what the switch can do", setting);
     }
     switch_set_backend(agent->link,
-                       hnv ? SWITCH_BACKEND_HNV : SWITCH_BACKEND_STOCK);
+                       stock ? SWITCH_BACKEND_STOCK : SWITCH_BACKEND_HNV);
 }
 
 /* Brings the switch link up to date with the policy and the host.  Nothing of
@@ -330,6 +330,7 @@ agent_apply(struct agent *agent)
 
     bool changed = agent_settle_policy(agent);
     agent_watch_pas(agent);
+    host_set_spaces(agent->host, switch_has_spaces(agent->link));
     if (changed || !agent->compiled
         || agent->host_seqno != host_view_seqno(agent->host)) {
         agent_compile(agent);

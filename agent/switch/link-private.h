@@ -11,6 +11,7 @@
 #include "plan/plan.h"
 #include "switch/changes.h"
 #include "switch/channel.h"
+#include "switch/key-set.h"
 #include "switch/notes.h"
 #include "switch/punt.h"
 #include "switch/readback.h"
@@ -29,7 +30,7 @@ enum { ANSWER_TIMEOUT_MS = 60000 };
  *     │           │ session open                                 │
  *     │           ▼                                              │
  *     │       WAIT_PLAN      Nothing is touched.                 │
- *     │           │ there is a plan, the backend is known        │
+ *     │           │ the backend is known, there is a plan for it │
  *     │           ▼                                              │
  *     │        READBACK ◄──────────────┐  What is there?         │
  *     │           │ everything is in   │                         │
@@ -45,10 +46,12 @@ enum { ANSWER_TIMEOUT_MS = 60000 };
  * room to send.
  *
  * Backends.  Each session's switch is asked once whether it has the datapath
- * extension.  If so, and if that is wished for, the space entries are in its
- * datapath, too; as flows they are on any switch.  A switch that comes back as
- * another is another session, and a changed wish makes one, so a backend lasts
- * as long as its session.
+ * extension.  If so, and if nobody wishes otherwise, the space entries are in
+ * its datapath, and only a few are flows, see space_hnv_leaves(); as flows
+ * they are on any other switch.  A switch that comes back as another is
+ * another session, and a changed wish makes one, so a backend lasts as long as
+ * its session.  A plan is for one backend: WAIT_PLAN waits for the right
+ * one.
  *
  * REPAIR's order is that of the whole: entries that are missing, the plan's
  * difference, what nobody wants, a barrier.
@@ -114,14 +117,18 @@ struct switch_link {
     bool flows_read;
     bool plan_repaired;
 
-    /* Whether the extension is wished for. */
+    /* Whether the extension is wished for, and whether the last session had
+     * it. */
     enum switch_backend wish;
+    bool spaces;
 
     /* Between LINK_DOWN and the loss of the session. */
     struct space_stock *stock;
     bool asking;                /* For what the switch can do; if not: */
     ovs_be32 ask_xid;
     struct space_hnv *hnv;      /* NULL: without the extension. */
+    struct key_set flows;       /* With it, from LINK_REPAIR on: the entries
+                                 * that are flows. */
     bool flush_hnv;             /* It has entries that nobody is to use. */
     char *backend_why;          /* For people; NULL before the first. */
     bool unfenced;              /* Sent something since the last barrier. */
@@ -164,9 +171,18 @@ void link_choose(struct switch_link *, const struct space_hnv_ability *,
 void link_check_done(struct switch_link *);
 
 /* link-send.c */
+/* Makes the flow of an entry that is to have one, removes that of any
+ * other. */
 void link_put_flow(struct switch_link *, const struct space_entry *);
 /* Removes the flow for a key, unless it is wanted by now. */
 void link_remove_flow(struct switch_link *, const struct space_key *);
+/* True if the entry is to have a flow. */
+bool link_wants_flow(const struct switch_link *, const struct space_entry *);
+/* Tell the datapath of the wanted plan's guests that 'had', or NULL, did not
+ * have; and of those that the wanted one does not have any more.  Without the
+ * extension they do nothing. */
+void link_put_guests(struct switch_link *, const struct plan *had);
+void link_drop_guests(struct switch_link *, const struct plan *had);
 /* Sends the entries that wait for a message to be full. */
 void link_push_spaces(struct switch_link *);
 /* Sends the entries that were put and are not sent yet, the plan's difference,

@@ -13,27 +13,88 @@
 static void link_drop_meters__(struct switch_link *, const struct plan *had);
 static void link_drop_zones__(struct switch_link *, const struct plan *had);
 
+bool
+link_wants_flow(const struct switch_link *sw, const struct space_entry *e)
+{
+    return !sw->hnv || space_hnv_leaves(e);
+}
+
+static void
+link_send_removal__(struct switch_link *sw, const struct space_key *key)
+{
+    uint8_t buf[SPACE_STOCK_MESSAGE_MAX];
+
+    channel_put(sw->channel, buf, space_stock_remove(sw->stock, key, buf));
+    sw->unfenced = true;
+    sw->n_removes++;
+}
+
+/* What flows there are is not known before everything was read back. */
+static bool
+link_may_have_flow__(struct switch_link *sw, const struct space_key *key)
+{
+    return (!sw->hnv || sw->state != LINK_STEADY
+            || key_set_remove(&sw->flows, key));
+}
+
 void
 link_put_flow(struct switch_link *sw, const struct space_entry *e)
 {
     uint8_t buf[SPACE_STOCK_MESSAGE_MAX];
 
-    channel_put(sw->channel, buf, space_stock_put(sw->stock, e, buf));
-    sw->unfenced = true;
-    sw->n_puts++;
+    if (link_wants_flow(sw, e)) {
+        channel_put(sw->channel, buf, space_stock_put(sw->stock, e, buf));
+        sw->unfenced = true;
+        sw->n_puts++;
+        if (sw->hnv) {
+            key_set_add(&sw->flows, &e->key);
+        }
+    } else if (link_may_have_flow__(sw, &e->key)) {
+        link_send_removal__(sw, &e->key);
+    }
 }
 
 void
 link_remove_flow(struct switch_link *sw, const struct space_key *key)
 {
     struct space_entry e;
-    uint8_t buf[SPACE_STOCK_MESSAGE_MAX];
 
-    if (!sw->source.find(key, &e, sw->source.aux)) {
-        channel_put(sw->channel, buf,
-                    space_stock_remove(sw->stock, key, buf));
-        sw->unfenced = true;
-        sw->n_removes++;
+    if (sw->source.find(key, &e, sw->source.aux) && link_wants_flow(sw, &e)) {
+        return;
+    }
+    if (link_may_have_flow__(sw, key)) {
+        link_send_removal__(sw, key);
+    }
+}
+
+void
+link_put_guests(struct switch_link *sw, const struct plan *had)
+{
+    for (size_t i = 0; sw->hnv && i < sw->wanted->n_guests; i++) {
+        if (!plan_has_guest(had, &sw->wanted->guests[i])) {
+            space_hnv_put_guest(sw->hnv, &sw->wanted->guests[i]);
+        }
+    }
+}
+
+/* One that has another port now stays. */
+void
+link_drop_guests(struct switch_link *sw, const struct plan *had)
+{
+    size_t n = had && sw->hnv ? had->n_guests : 0;
+    const struct plan *wanted = sw->wanted;
+
+    for (size_t i = 0, j = 0; i < n; i++) {
+        const struct plan_guest *guest = &had->guests[i];
+
+        while (j < wanted->n_guests
+               && plan_guest_compare(&wanted->guests[j], guest) < 0) {
+            j++;
+        }
+        if (j >= wanted->n_guests
+            || plan_guest_compare(&wanted->guests[j], guest)) {
+            space_hnv_remove_guest(sw->hnv, guest);
+        }
     }
 }
 
@@ -48,6 +109,9 @@ link_push_spaces(struct switch_link *sw)
 void
 link_send_pending(struct switch_link *sw)
 {
+    if (sw->wanted != sw->sent) {
+        link_put_guests(sw, sw->sent);
+    }
     link_push_spaces(sw);
     if (sw->wanted != sw->sent) {
         struct plan_delta *delta = plan_diff(sw->sent, sw->wanted);
@@ -61,6 +125,7 @@ link_send_pending(struct switch_link *sw)
         plan_delta_destroy(delta);
         link_drop_meters__(sw, sw->sent);
         link_drop_zones__(sw, sw->sent);
+        link_drop_guests(sw, sw->sent);
         link_adopt_sent(sw);
     }
 

@@ -112,7 +112,22 @@ link_is_owed_answer__(const struct switch_link *sw)
 static bool
 link_can_start__(const struct switch_link *sw)
 {
-    return sw->state == LINK_WAIT_PLAN && sw->wanted && !sw->asking;
+    return (sw->state == LINK_WAIT_PLAN && !sw->asking && sw->wanted
+            && sw->wanted->spaces == (sw->hnv != NULL));
+}
+
+/* True if whoever makes plans has to make one for another backend. */
+static bool
+link_has_wrong_plan__(const struct switch_link *sw)
+{
+    return (sw->state == LINK_WAIT_PLAN && !sw->asking && sw->wanted
+            && sw->wanted->spaces != (sw->hnv != NULL));
+}
+
+bool
+switch_has_spaces(const struct switch_link *sw)
+{
+    return sw->spaces;
 }
 
 void
@@ -166,7 +181,7 @@ switch_wait(struct switch_link *sw)
             || sw->session != channel_session(sw->channel))) {
         poll_immediate_wake();
     }
-    if (link_can_start__(sw)) {
+    if (link_can_start__(sw) || link_has_wrong_plan__(sw)) {
         poll_immediate_wake();
     }
     if (sw->state == LINK_REPAIR
@@ -347,7 +362,7 @@ link_choose(struct switch_link *sw, const struct space_hnv_ability *ability,
         why = xasprintf("has version %"PRIu32" of the datapath extension, "
                         "which this agent does not speak", ability->version);
     } else if (sw->wish != SWITCH_BACKEND_HNV) {
-        why = xstrdup("has the datapath extension, which no setting asks for");
+        why = xstrdup("has the datapath extension, which is not to be used");
         sw->flush_hnv = ability->n_entries > 0;
     } else {
         why = xstrdup("has the datapath extension");
@@ -357,6 +372,7 @@ link_choose(struct switch_link *sw, const struct space_hnv_ability *ability,
               sw->hnv ? "hnv" : "stock", why);
     free(sw->backend_why);
     sw->backend_why = why;
+    sw->spaces = sw->hnv != NULL;
 }
 
 void
@@ -380,6 +396,7 @@ link_down(struct switch_link *sw)
     sw->stock = NULL;
     space_hnv_destroy(sw->hnv);
     sw->hnv = NULL;
+    key_set_uninit(&sw->flows);
     sw->asking = false;
     sw->n_removals = 0;
     sw->unfenced = false;
@@ -414,6 +431,7 @@ link_start_readback__(struct switch_link *sw)
 {
     sw->dump_xid = link_ask_flows__(sw, OFPTT_ALL);
     sw->readback = readback_create(&sw->source,
+                                   sw->hnv ? space_hnv_leaves : NULL,
                                    channel_version(sw->channel));
     sw->flows_read = false;
     if (sw->hnv) {
@@ -427,13 +445,38 @@ link_start_readback__(struct switch_link *sw)
     sw->state = LINK_READBACK;
 }
 
+static void
+note_flow(const struct space_entry *e, void *flows)
+{
+    if (space_hnv_leaves(e)) {
+        key_set_add(flows, &e->key);
+    }
+}
+
+/* What has a flow is wanted, or the repair removes it. */
+static void
+link_note_flows__(struct switch_link *sw)
+{
+    key_set_uninit(&sw->flows);
+    if (sw->hnv) {
+        sw->source.for_each(note_flow, &sw->flows, sw->source.aux);
+    }
+}
+
 void
 link_check_done(struct switch_link *sw)
 {
     if (sw->state == LINK_READBACK && sw->flows_read
         && (!sw->hnv || space_hnv_is_checked(sw->hnv))) {
+        link_note_flows__(sw);
         sw->state = LINK_REPAIR;
     }
+}
+
+static const struct plan *
+link_found_guests__(const struct switch_link *sw)
+{
+    return sw->hnv ? space_hnv_found_guests(sw->hnv) : NULL;
 }
 
 /* Sends what the switch lacks, as far as there is room, in order. */
@@ -457,6 +500,7 @@ link_repair__(struct switch_link *sw)
         } else if (!sw->plan_repaired) {
             struct changes changes;
 
+            link_put_guests(sw, link_found_guests__(sw));
             link_push_spaces(sw);
             link_make_meters(sw, NULL);
             changes_init(&changes, channel_version(sw->channel));
@@ -470,6 +514,7 @@ link_repair__(struct switch_link *sw)
         } else if (sw->hnv && space_hnv_next_gone(sw->hnv, &key)) {
             space_hnv_update(sw->hnv, &key);
         } else {
+            link_drop_guests(sw, link_found_guests__(sw));
             /* What has changed since the plan was compared. */
             link_send_pending(sw);
             if (sw->flush_hnv) {

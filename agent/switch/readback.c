@@ -34,6 +34,7 @@ struct found_flow {
 
 struct readback {
     const struct space_source *source;
+    bool (*holds)(const struct space_entry *);
     enum ofp_version version;
     struct hmap flows;          /* Contains "struct found_flow"s. */
     struct space_check *check;
@@ -49,13 +50,16 @@ static struct found_flow *readback_find__(const struct readback *,
                                           const struct minimatch *);
 
 struct readback *
-readback_create(const struct space_source *source, enum ofp_version version)
+readback_create(const struct space_source *source,
+                bool (*holds)(const struct space_entry *),
+                enum ofp_version version)
 {
     struct readback *rb = xzalloc(sizeof *rb);
 
     rb->source = source;
     rb->version = version;
-    rb->check = space_check_create(source, NULL);
+    rb->holds = holds;
+    rb->check = space_check_create(source, holds);
     hmap_init(&rb->flows);
     return rb;
 }
@@ -146,7 +150,8 @@ readback_take_space__(struct readback *rb,
         return;
     }
 
-    if (!rb->source->find(&key, &e, rb->source->aux)) {
+    if (!rb->source->find(&key, &e, rb->source->aux)
+        || (rb->holds && !rb->holds(&e))) {
         space_check_gone(rb->check, &key);
     } else if (space_stock_is_same(fs, &e)) {
         space_check_right(rb->check, &key);

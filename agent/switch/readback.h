@@ -42,7 +42,9 @@ struct plan;
 struct readback;
 struct space_source;
 
+/* 'holds' says whether an entry is to have a flow; NULL: all are. */
 struct readback *readback_create(const struct space_source *,
+                                 bool (*holds)(const struct space_entry *),
                                  enum ofp_version);
 void readback_destroy(struct readback *);
 

@@ -7,6 +7,7 @@
 #include "datapath-ext/messages.h"
 #include "openvswitch/ofpbuf.h"
 #include "packets.h"
+#include "plan/plan.h"
 #include "switch/channel.h"
 #include "switch/space-check.h"
 #include "switch/switch.h"
@@ -24,7 +25,9 @@ struct space_hnv {
     /* NULL unless a check is under way. */
     struct space_check *check;
     ovs_be32 check_xid;         /* Of the piece that is waited for. */
+    bool checking_guests;       /* After the entries. */
     bool checked;
+    struct plan *found;         /* Guests that were there. */
 
     struct space_hnv_counts counts;
 };
@@ -54,6 +57,7 @@ space_hnv_destroy(struct space_hnv *hnv)
 {
     if (hnv) {
         space_check_destroy(hnv->check);
+        plan_destroy(hnv->found);
         free(hnv);
     }
 }
@@ -105,6 +109,17 @@ space_hnv_holds(const struct space_entry *e)
                 || !ipv6_addr_is_set(&e->where.pa)));
 }
 
+bool
+space_hnv_leaves(const struct space_entry *e)
+{
+    return (!space_hnv_holds(e)
+            || e->where.encap == SPACE_LOCAL
+            || e->key.kind == SPACE_PEER
+            || e->key.kind == SPACE_BY_OWNER
+            || (e->key.kind == SPACE_BY_CA
+                && e->where.encap == SPACE_BALANCED));
+}
+
 /* Changes. */
 
 static void
@@ -151,6 +166,30 @@ space_hnv_update(struct space_hnv *hnv, const struct space_key *key)
     }
 }
 
+static void
+tell_guest(struct space_hnv *hnv, enum hnv_space_command command,
+           const struct plan_guest *guest)
+{
+    struct space_entry e = {
+        .cookie = (OVS_FORCE uint32_t) guest->port,
+    };
+
+    space_key_init_mac(&e.key, guest->vsid, guest->mac);
+    tell(hnv, command, &e);
+}
+
+void
+space_hnv_put_guest(struct space_hnv *hnv, const struct plan_guest *guest)
+{
+    tell_guest(hnv, HNV_SPACE_PUT_PORT, guest);
+}
+
+void
+space_hnv_remove_guest(struct space_hnv *hnv, const struct plan_guest *guest)
+{
+    tell_guest(hnv, HNV_SPACE_DELETE_PORT, guest);
+}
+
 bool
 space_hnv_push(struct space_hnv *hnv)
 {
@@ -171,7 +210,9 @@ static void
 ask_piece(struct space_hnv *hnv, const struct space_cursor *cursor)
 {
     const struct hnv_space_query query = {
-        .cursor = *cursor, .vsid = HNV_ANY_VSID, .kind = HNV_ANY_KIND,
+        .cursor = *cursor,
+        .vsid = HNV_ANY_VSID,
+        .kind = hnv->checking_guests ? HNV_KIND_PORT : HNV_ANY_KIND,
     };
 
     hnv->check_xid = send_numbered(
@@ -186,7 +227,9 @@ space_hnv_start_check(struct space_hnv *hnv)
 
     space_check_destroy(hnv->check);
     hnv->check = space_check_create(&hnv->source, space_hnv_holds);
-    hnv->checked = false;
+    plan_destroy(hnv->found);
+    hnv->found = plan_create();
+    hnv->checking_guests = hnv->checked = false;
     hnv->counts.n_found = hnv->counts.n_missing = 0;
     ask_piece(hnv, &cursor);
 }
@@ -217,6 +260,33 @@ check_entry(struct space_hnv *hnv, const struct space_entry *found)
     }
 }
 
+static void
+note_guest(struct space_hnv *hnv, const struct space_entry *found)
+{
+    plan_add_guest(hnv->found, &(struct plan_guest) {
+        .vsid = found->key.vsid,
+        .mac = found->key.mac,
+        .port = (OVS_FORCE ofp_port_t) found->cookie,
+    });
+}
+
+/* All of a kind is in; the guests come after the entries. */
+static void
+end_dump(struct space_hnv *hnv)
+{
+    struct space_cursor cursor = SPACE_CURSOR_INITIALIZER;
+
+    if (hnv->checking_guests) {
+        plan_sort(hnv->found);
+        hnv->checked = true;
+    } else {
+        space_check_finish(hnv->check);
+        hnv->counts.n_missing = space_check_n_missing(hnv->check);
+        hnv->checking_guests = true;
+        ask_piece(hnv, &cursor);
+    }
+}
+
 bool
 space_hnv_take(struct space_hnv *hnv, const struct ofp_header *oh)
 {
@@ -229,16 +299,18 @@ space_hnv_take(struct space_hnv *hnv, const struct ofp_header *oh)
         return false;
     }
     for (size_t i = 0; i < n; i++) {
-        check_entry(hnv, &entries[i]);
+        if (hnv->checking_guests) {
+            note_guest(hnv, &entries[i]);
+        } else {
+            check_entry(hnv, &entries[i]);
+        }
     }
     free(entries);
 
     if (piece.more) {
         ask_piece(hnv, &piece.cursor);
     } else {
-        space_check_finish(hnv->check);
-        hnv->counts.n_missing = space_check_n_missing(hnv->check);
-        hnv->checked = true;
+        end_dump(hnv);
     }
     return true;
 }
@@ -266,6 +338,14 @@ space_hnv_end_check(struct space_hnv *hnv)
 {
     space_check_destroy(hnv->check);
     hnv->check = NULL;
+    plan_destroy(hnv->found);
+    hnv->found = NULL;
+}
+
+const struct plan *
+space_hnv_found_guests(const struct space_hnv *hnv)
+{
+    return hnv->found;
 }
 
 void

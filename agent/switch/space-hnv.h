@@ -11,7 +11,8 @@
  * anything that has to come after it.
  *
  * The datapath has no place for what IP rewrite asks, because no tunnel is in
- * it: see space_hnv_holds().
+ * it: see space_hnv_holds().  Those entries are flows, as on any switch, and a
+ * few others are that, too: see space_hnv_leaves().
  *
  * After a reconnect the switch is asked for all entries, piece by piece: the
  * next piece is asked for when one is there.  What is wanted may change in the
@@ -27,6 +28,8 @@
 
 struct channel;
 struct ofp_header;
+struct plan;
+struct plan_guest;
 struct space_hnv;
 struct space_source;
 
@@ -54,7 +57,16 @@ void space_hnv_flush(struct channel *);
 /* True if the entry has a place in the datapath. */
 bool space_hnv_holds(const struct space_entry *);
 
+/* True if the entry is a flow, too, because flows ask for it: those of IP
+ * rewrite; those of this host, by which a guest's source address is known; PAs
+ * of peers.  None of them grow with the number of guests elsewhere. */
+bool space_hnv_leaves(const struct space_entry *);
+
 void space_hnv_put(struct space_hnv *, const struct space_entry *);
+
+/* A guest of this host; it has a port, or it is gone. */
+void space_hnv_put_guest(struct space_hnv *, const struct plan_guest *);
+void space_hnv_remove_guest(struct space_hnv *, const struct plan_guest *);
 
 /* Has the datapath hold what is wanted under 'key', perhaps nothing. */
 void space_hnv_update(struct space_hnv *, const struct space_key *);
@@ -76,6 +88,8 @@ bool space_hnv_is_checked(const struct space_hnv *);
  * that lack or differ, and of those that nobody wants. */
 bool space_hnv_next_missing(struct space_hnv *, struct space_key *);
 bool space_hnv_next_gone(struct space_hnv *, struct space_key *);
+/* And the guests that were there, as a plan of nothing else. */
+const struct plan *space_hnv_found_guests(const struct space_hnv *);
 void space_hnv_end_check(struct space_hnv *);
 
 /* Figures for people. */

@@ -49,14 +49,19 @@ void switch_set_target(struct switch_link *, const char *target);
 
 /* How the switch is to hold space entries. */
 enum switch_backend {
+    SWITCH_BACKEND_HNV,         /* In the datapath, if the switch has the
+                                 * extension; if not, as stock. */
     SWITCH_BACKEND_STOCK,       /* As flows, which any Open vSwitch can. */
-    SWITCH_BACKEND_HNV,         /* In the datapath as well, if the switch has
-                                 * the extension; if not, as stock. */
 };
 
-/* At first SWITCH_BACKEND_STOCK.  A change makes a new session, in which the
+/* At first SWITCH_BACKEND_HNV.  A change makes a new session, in which the
  * difference is programmed. */
 void switch_set_backend(struct switch_link *, enum switch_backend);
+
+/* Whether the switch, or between two sessions the last one, has the extension
+ * and is to use it: plans are to be made for that.  Changes only within
+ * switch_run(), which then waits for such a plan. */
+bool switch_has_spaces(const struct switch_link *);
 
 void switch_run(struct switch_link *);
 void switch_wait(struct switch_link *);

@@ -219,6 +219,7 @@ struct fake {
     /* The datapath extension. */
     uint32_t hnv_version;       /* 0: it has none. */
     struct store spaces;
+    struct store ports;         /* By MAC, the cookie being the port. */
     uint64_t generation;
     bool refuse_spaces;
 
@@ -379,6 +380,9 @@ fake_flush_spaces(struct fake *fake)
     HMAP_FOR_EACH_POP (s, hmap_node, &fake->spaces.entries) {
         free(s);
     }
+    HMAP_FOR_EACH_POP (s, hmap_node, &fake->ports.entries) {
+        free(s);
+    }
 }
 
 static enum ofperr
@@ -395,11 +399,16 @@ fake_space_mod(struct fake *fake, const struct ofp_header *oh)
     if (command == HNV_SPACE_FLUSH) {
         fake_flush_spaces(fake);
     }
+
+    bool of_ports = (command == HNV_SPACE_PUT_PORT
+                     || command == HNV_SPACE_DELETE_PORT);
+    struct store *store = of_ports ? &fake->ports : &fake->spaces;
+
     for (size_t i = 0; i < n && !fake->refuse_spaces; i++) {
-        if (command == HNV_SPACE_DELETE) {
-            store_remove(&fake->spaces, &entries[i].key);
+        if (command == HNV_SPACE_DELETE || command == HNV_SPACE_DELETE_PORT) {
+            store_remove(store, &entries[i].key);
         } else {
-            store_put(&fake->spaces, &entries[i]);
+            store_put(store, &entries[i]);
         }
     }
     free(entries);
@@ -424,8 +433,11 @@ fake_space_dump(struct fake *fake, const struct ofp_header *oh)
     }
     ck_assert_int_eq(hnv_space_request_decode(oh, &query), 0);
     ck_assert_uint_eq(query.vsid, HNV_ANY_VSID);
-    ck_assert_uint_eq(query.kind, HNV_ANY_KIND);
-    HMAP_FOR_EACH (s, hmap_node, &fake->spaces.entries) {
+
+    const struct store *store = (query.kind == HNV_KIND_PORT
+                                 ? &fake->ports : &fake->spaces);
+
+    HMAP_FOR_EACH (s, hmap_node, &store->entries) {
         if (at++ >= query.cursor.position && n < ARRAY_SIZE(entries)) {
             entries[n++] = s->entry;
         }
@@ -711,6 +723,29 @@ fake_forget(struct fake *fake)
     fake_flush_spaces(fake);
 }
 
+/* A plan of 'n' flows.  'variant' changes the actions of some of them. */
+static struct plan *
+make_plan(int n, int variant)
+{
+    struct plan *plan = plan_create();
+
+    for (int i = 0; i < n; i++) {
+        plan_add(plan, TABLE_ADMIT, 100, 0x1000 + i,
+                 plan_text("in_port=%d,dl_src=0a:00:00:00:00:%02x", i + 1, i),
+                 plan_text("set_field:%d->reg0,move:NXM_OF_ETH_SRC[0..31]->"
+                           "NXM_NX_REG7[],resubmit(,20)",
+                           i % 2 ? variant : i));
+        plan_add(plan, TABLE_RESOLVE, 50, 0x2000 + i,
+                 plan_text("ip,reg0=%#x,nw_dst=10.%d.0.0/16", i, i),
+                 plan_text("load:%d->NXM_NX_REG1[],dec_ttl,"
+                           "set_field:0a:00:00:00:00:01->dl_dst,goto_table:%d",
+                           variant, TABLE_ROUTE));
+    }
+    plan_add(plan, TABLE_DELIVER, 1, 0, xstrdup(""), xstrdup("drop"));
+    ck_assert(!plan_sort(plan));
+    return plan;
+}
+
 /* The link and its switch. */
 
 struct fixture {
@@ -718,7 +753,30 @@ struct fixture {
     struct store store;
     struct switch_link *sw;
     char *target;
+    bool remakes;               /* fixture_set_plan() was called; with: */
+    int n, variant;
 };
+
+/* Of make_plan(), for the backend that the link has, now and later. */
+static void
+fixture_set_plan(struct fixture *f, int n, int variant)
+{
+    struct plan *plan = make_plan(n, variant);
+
+    f->remakes = true;
+    f->n = n;
+    f->variant = variant;
+    plan->spaces = switch_has_spaces(f->sw);
+    for (int i = 0; plan->spaces && i < n; i++) {
+        plan_add_guest(plan, &(struct plan_guest) {
+            .vsid = 5000 + i % 3,
+            .mac.ea[5] = i,
+            .port = u16_to_ofp(1 + i + variant),
+        });
+    }
+    plan_sort(plan);
+    switch_set_plan(f->sw, plan);
+}
 
 static void
 fixture_init(struct fixture *f)
@@ -733,6 +791,7 @@ fixture_init(struct fixture *f)
     f->fake.refuse_table = -1;
     hmap_init(&f->fake.flows);
     hmap_init(&f->fake.spaces.entries);
+    hmap_init(&f->fake.ports.entries);
     ovs_list_init(&f->fake.bundles);
     ovs_list_init(&f->fake.held);
     ovs_list_init(&f->fake.tx);
@@ -759,6 +818,7 @@ fixture_uninit(struct fixture *f)
     fake_forget(&f->fake);
     hmap_destroy(&f->fake.flows);
     hmap_destroy(&f->fake.spaces.entries);
+    hmap_destroy(&f->fake.ports.entries);
     free(f->fake.path);
     free(f->target);
     store_uninit(&f->store);
@@ -773,6 +833,10 @@ fixture_turn(struct fixture *f)
     poll_block();
     fake_run(&f->fake);
     switch_run(f->sw);
+    if (f->remakes
+        && switch_plan(f->sw)->spaces != switch_has_spaces(f->sw)) {
+        fixture_set_plan(f, f->n, f->variant);
+    }
 }
 
 /* Runs until 'condition'; a test that gets stuck fails here. */
@@ -817,29 +881,6 @@ fixture_flush(struct fixture *f)
     return seq;
 }
 
-/* A plan of 'n' flows.  'variant' changes the actions of some of them. */
-static struct plan *
-make_plan(int n, int variant)
-{
-    struct plan *plan = plan_create();
-
-    for (int i = 0; i < n; i++) {
-        plan_add(plan, TABLE_ADMIT, 100, 0x1000 + i,
-                 plan_text("in_port=%d,dl_src=0a:00:00:00:00:%02x", i + 1, i),
-                 plan_text("set_field:%d->reg0,move:NXM_OF_ETH_SRC[0..31]->"
-                           "NXM_NX_REG7[],resubmit(,20)",
-                           i % 2 ? variant : i));
-        plan_add(plan, TABLE_RESOLVE, 50, 0x2000 + i,
-                 plan_text("ip,reg0=%#x,nw_dst=10.%d.0.0/16", i, i),
-                 plan_text("load:%d->NXM_NX_REG1[],dec_ttl,"
-                           "set_field:0a:00:00:00:00:01->dl_dst,goto_table:%d",
-                           variant, TABLE_ROUTE));
-    }
-    plan_add(plan, TABLE_DELIVER, 1, 0, xstrdup(""), xstrdup("drop"));
-    ck_assert(!plan_sort(plan));
-    return plan;
-}
-
 static void
 check_message(struct fake *fake, const void *data)
 {
@@ -878,6 +919,9 @@ check_in_step(struct fixture *f)
     HMAP_FOR_EACH (s, hmap_node, &f->store.entries) {
         uint64_t buf[SPACE_STOCK_MESSAGE_MAX / 8];
 
+        if (switch_has_spaces(f->sw) && !space_hnv_leaves(&s->entry)) {
+            continue;
+        }
         space_stock_put(stock, &s->entry, (uint8_t *) buf);
         check_message(&f->fake, buf);
         n_wanted++;
@@ -893,6 +937,23 @@ check_in_step(struct fixture *f)
     }
     ck_assert_uint_eq(hmap_count(&f->fake.flows), n_wanted);
     space_stock_destroy(stock);
+}
+
+static void
+check_guests(struct fixture *f, bool used)
+{
+    const struct plan *plan = switch_plan(f->sw);
+    struct stored *s;
+
+    HMAP_FOR_EACH (s, hmap_node, &f->fake.ports.entries) {
+        ck_assert(plan_has_guest(plan, &(struct plan_guest) {
+            .vsid = s->entry.key.vsid,
+            .mac = s->entry.key.mac,
+            .port = u16_to_ofp(s->entry.cookie),
+        }));
+    }
+    ck_assert_uint_eq(hmap_count(&f->fake.ports.entries),
+                      used ? plan->n_guests : 0);
 }
 
 /* The datapath has what it is to have, which is nothing if 'used' is false. */
@@ -916,6 +977,7 @@ check_spaces(struct fixture *f, bool used)
         }
     }
     ck_assert_uint_eq(hmap_count(&f->fake.spaces.entries), n_wanted);
+    check_guests(f, used);
 }
 
 static bool
@@ -1249,14 +1311,13 @@ START_TEST(random_changes_end_in_step_on_changing_switches)
     fixture_init(&f);
     f.fake.hnv_version = HNV_WIRE_VERSION;
     switch_set_backend(f.sw, SWITCH_BACKEND_HNV);
-    switch_set_plan(f.sw, make_plan(5, 0));
+    fixture_set_plan(&f, 5, 0);
     for (int round = 0; round < 40; round++) {
         for (int i = random_range(40); i > 0; i--) {
             random_change(&f);
         }
         if (!random_range(4)) {
-            switch_set_plan(f.sw, make_plan(random_range(10),
-                                            random_range(3)));
+            fixture_set_plan(&f, random_range(10), random_range(3));
         }
         if (!random_range(8)) {
             wished = !wished;
@@ -1304,7 +1365,7 @@ START_TEST(the_switch_is_asked_what_it_can)
     fixture_init(&f);
     switch_set_backend(f.sw, SWITCH_BACKEND_HNV);
     ck_assert(status_says(&f, "backend: not known\n"));
-    switch_set_plan(f.sw, make_plan(2, 0));
+    fixture_set_plan(&f, 2, 0);
     fixture_flush(&f);
     ck_assert(status_says(&f, "backend: stock\n"));
     ck_assert(status_says(&f, "has no datapath extension"
@@ -1329,7 +1390,7 @@ START_TEST(the_switch_is_asked_what_it_can)
     switch_set_backend(f.sw, SWITCH_BACKEND_STOCK);
     fixture_flush(&f);
     ck_assert(status_says(&f, "backend: stock\n"));
-    ck_assert(status_says(&f, "which no setting asks for"));
+    ck_assert(status_says(&f, "which is not to be used"));
     fixture_uninit(&f);
 }
 END_TEST
@@ -1341,8 +1402,9 @@ START_TEST(entries_travel_many_to_a_message)
     fixture_init(&f);
     f.fake.hnv_version = HNV_WIRE_VERSION;
     switch_set_backend(f.sw, SWITCH_BACKEND_HNV);
-    switch_set_plan(f.sw, make_plan(2, 0));
+    fixture_set_plan(&f, 2, 0);
     fixture_flush(&f);
+    ck_assert_uint_eq(f.fake.n_space_mods, 1);      /* Guests. */
     for (uint32_t i = 0; i < 2 * HNV_SPACE_MOD_MAX + 1; i++) {
         struct in6_addr ca = addr_from_ipv4(htonl(0x0a000000 + i));
         struct space_entry e = { .where = { SPACE_VXLAN, ca } };
@@ -1351,7 +1413,7 @@ START_TEST(entries_travel_many_to_a_message)
         fixture_put(&f, &e);
     }
     fixture_flush(&f);
-    ck_assert_uint_eq(f.fake.n_space_mods, 3);
+    ck_assert_uint_eq(f.fake.n_space_mods, 4);
     check_spaces(&f, true);
 
     /* And after a reconnect none. */
@@ -1359,7 +1421,7 @@ START_TEST(entries_travel_many_to_a_message)
     fixture_run_for(&f, 20);
     fake_start(&f.fake);
     fixture_flush(&f);
-    ck_assert_uint_eq(f.fake.n_space_mods, 3);
+    ck_assert_uint_eq(f.fake.n_space_mods, 4);
 
     /* But one if there is one that differs, and one that is too many. */
     struct stored *s = CONTAINER_OF(hmap_first(&f.fake.spaces.entries),
@@ -1373,7 +1435,7 @@ START_TEST(entries_travel_many_to_a_message)
     fixture_run_for(&f, 20);
     fake_start(&f.fake);
     fixture_flush(&f);
-    ck_assert_uint_eq(f.fake.n_space_mods, 5);
+    ck_assert_uint_eq(f.fake.n_space_mods, 6);
     check_spaces(&f, true);
     fixture_uninit(&f);
 }
@@ -1388,7 +1450,7 @@ START_TEST(what_the_datapath_refuses_is_tried_again)
     fixture_init(&f);
     f.fake.hnv_version = HNV_WIRE_VERSION;
     switch_set_backend(f.sw, SWITCH_BACKEND_HNV);
-    switch_set_plan(f.sw, make_plan(2, 0));
+    fixture_set_plan(&f, 2, 0);
     fixture_flush(&f);
 
     space_key_init_ca(&e.key, 5000, &ca);
