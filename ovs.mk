@@ -90,13 +90,17 @@ ovs-config.h: $(OVS_STAMP)
 BUILT_SOURCES += ovs-config.h
 CLEANFILES += ovs-config.h
 
-# The switch is Open vSwitch's own under another name, beside the stock one.
+# The switch is Open vSwitch's own under another name, beside the stock one;
+# and so is the tool that shows its flows, as the stock one cannot.
 install-exec-local: $(OVS_STAMP)
-	$(MKDIR_P) '$(DESTDIR)$(sbindir)'
+	$(MKDIR_P) '$(DESTDIR)$(sbindir)' '$(DESTDIR)$(bindir)'
 	$(INSTALL_PROGRAM) '$(OVS_BUILD)/vswitchd/ovs-vswitchd' \
 	    '$(DESTDIR)$(sbindir)/ovs-vswitchd-hnv'
+	$(INSTALL_PROGRAM) '$(OVS_BUILD)/utilities/ovs-ofctl' \
+	    '$(DESTDIR)$(bindir)/ovs-ofctl-hnv'
 uninstall-local:
-	rm -f '$(DESTDIR)$(sbindir)/ovs-vswitchd-hnv'
+	rm -f '$(DESTDIR)$(sbindir)/ovs-vswitchd-hnv' \
+	    '$(DESTDIR)$(bindir)/ovs-ofctl-hnv'
 
 # "make clean" keeps the built Open vSwitch, "make distclean" does not.
 distclean-local:

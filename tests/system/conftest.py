@@ -17,6 +17,20 @@ from hnvlab import lab as hnv_lab, netns  # noqa: E402
 from hnvlab import spec as lab_spec  # noqa: E402
 
 
+def _prefer_tools_of(vswitchd):
+    """Tools that know what a switch of a built tree knows: those of the same
+    tree, for all that tests run."""
+    tools = os.path.join(os.path.dirname(os.path.dirname(vswitchd)),
+                         "utilities")
+    if os.access(os.path.join(tools, "ovs-ofctl"), os.X_OK):
+        os.environ["PATH"] = tools + os.pathsep + os.environ["PATH"]
+
+
+_prefer_tools_of(os.environ.get(
+    "HNV_VSWITCHD",
+    os.path.join(os.environ.get("HNV_OVS_TREE", ""), "vswitchd", "it")))
+
+
 def agent_path():
     return os.environ.get("HNV_AGENT",
                           os.path.join(TOP, "build", "agent", "hnv-agent"))

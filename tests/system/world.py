@@ -142,6 +142,16 @@ class World:
         return sorted(line.strip() for line in text.splitlines()
                       if "actions=" in line)
 
+    def flows_and_entries(self, host):
+        """All flows, and the entries of the datapath if it has any."""
+        status = self.on_host(host, "ovs-appctl", "-t", "hnv-agent",
+                              "hnv/status")
+        entries = (self.lab.host(host).switch.appctl("hnv/space-show",
+                                                     "1000000")
+                   if "backend: hnv\n" in status else "")
+        return self.flows(host) + sorted(
+            line for line in entries.splitlines() if line.startswith("  "))
+
     def ping(self, source, to, count=1, size=56):
         """Real pings by the guest's own stack; every one is answered."""
         netns.run(netns.command(self.lab.guest(source).namespace, [
