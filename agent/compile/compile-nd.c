@@ -12,9 +12,12 @@
  *
  *   RESOLVE ──► ND ─┬─► ND_SOLICIT ─┬─ gateway ─────────────► ND_REPLY
  *                   │               ├─ CA ──► (SPACE_CA) ───► ND_REPLY
- *                   │               └─ link-local ─► ND_SOURCE
- *                   │                                    │
- *                   └─► ND_ADVERT ──► (ND_OWNER) ─────► ND_PASS
+ *                   │               │                            ▲
+ *                   │               └─► ND_LINK_LOCAL ─ router ──┘
+ *                   │                      │
+ *                   │                      └──► ND_SOURCE
+ *                   │                              │
+ *                   └─► ND_ADVERT ─► (ND_OWNER) ─► ND_PASS
  *
  * A solicitation for a CA is answered like an ARP request.  One for a
  * link-local address is not: guests choose those themselves, so no mapping
@@ -139,7 +142,7 @@ solicit_for(const struct rules_subnet *subnet, const struct in6_addr *addr,
 /* The gateway's addresses are the router's MAC, on every host. */
 static void
 gateway_solicited(struct compile_ctx *cx, const struct rules_subnet *subnet,
-                  const struct in6_addr *gateway)
+                  enum pipeline_table table, const struct in6_addr *gateway)
 {
     struct eth_addr mac = cx->rules->router_mac;
     char *load = xasprintf("set_field:%#"PRIx64"->"REG_MAC","
@@ -147,7 +150,7 @@ gateway_solicited(struct compile_ctx *cx, const struct rules_subnet *subnet,
                            eth_addr_to_uint64(mac));
     char *args = xasprintf("mac="ETH_ADDR_FMT",router,", ETH_ADDR_ARGS(mac));
 
-    compile_answer(cx, TABLE_ND_SOLICIT, PRIORITY_ND_GATEWAY,
+    compile_answer(cx, table, PRIORITY_ND_GATEWAY,
                    row_cookie(&subnet->row), solicit_for(subnet, gateway, 128),
                    load, args, TABLE_ND_REPLY);
     free(args);
@@ -220,12 +223,15 @@ resolve_subnet(struct compile_ctx *cx, const struct rules_subnet *subnet)
         n++;
         prefix_solicited(cx, subnet, &prefix->net);
         if (has_router) {
-            gateway_solicited(cx, subnet, &prefix->gateway);
+            gateway_solicited(cx, subnet, (compile_is_plain(cx, subnet)
+                                           ? TABLE_ASK_ND
+                                           : TABLE_ND_SOLICIT),
+                              &prefix->gateway);
         }
     }
     if (n && has_router) {
         in6_generate_lla(cx->rules->router_mac, &link_local);
-        gateway_solicited(cx, subnet, &link_local);
+        gateway_solicited(cx, subnet, TABLE_ND_LINK_LOCAL, &link_local);
         compile_link_local_ping(cx, subnet, &link_local);
         compile_protect_nd(cx, subnet, &link_local);
         router_solicited(cx, subnet);
@@ -240,6 +246,8 @@ solicit_link_local(struct compile_ctx *cx)
     plan_add(cx->plan, TABLE_ND_SOLICIT, PRIORITY_ND_LINK_LOCAL, 0,
              plan_text("icmp6,icmp_type=%d,icmp_code=0,nd_target="LINK_LOCAL,
                        TYPE_SOLICIT),
+             plan_text("resubmit(,%d)", TABLE_ND_LINK_LOCAL));
+    plan_add(cx->plan, TABLE_ND_LINK_LOCAL, 0, 0, xstrdup(""),
              plan_text("resubmit(,%d)", TABLE_ND_SOURCE));
     plan_add(cx->plan, TABLE_ND_SOURCE, 100, 0,
              xstrdup("ipv6,ipv6_src="LINK_LOCAL),
@@ -331,5 +339,5 @@ compile_nd(struct compile_ctx *cx)
     solicit_link_local(cx);
     advertise(cx);
     reply(cx);
-    compile_to_macs(cx, TABLE_ND_PASS);
+    compile_to_all_or_one(cx, TABLE_ND_PASS, TABLE_TO_GUEST);
 }

@@ -150,9 +150,10 @@ void compile_answer(struct compile_ctx *, enum pipeline_table table,
                     const char *load, const char *args,
                     enum pipeline_table rest);
 
-/* Flows of 'table' that give a packet to whoever has its destination MAC in
- * the subnet, or to all. */
-void compile_to_macs(struct compile_ctx *, enum pipeline_table);
+/* Flows of 'table' that give a packet to all of the subnet, or to table
+ * 'to_one'. */
+void compile_to_all_or_one(struct compile_ctx *, enum pipeline_table table,
+                           enum pipeline_table to_one);
 
 /* Flows of 'table', where a question is answered with REG_MAC, that keep a
  * guest from hearing its own MAC. */

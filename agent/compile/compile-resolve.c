@@ -7,20 +7,21 @@
 #include "packets.h"
 #include "util.h"
 
-/* Higher priorities first: what is asked of the switch itself, then what only
- * passes through it. */
+/* In RESOLVE. */
 enum resolve_priority {
     PRIORITY_GATEWAY_ARP = 200,
-    PRIORITY_GATEWAY_PING = 200,
     PRIORITY_ARP_REQUEST = 150,     /* For a prefix of the subnet. */
     PRIORITY_ARP_OTHER = 140,       /* Any other request: silence. */
-    PRIORITY_TO_ROUTER = 100,
-    PRIORITY_ROUTER_OTHER = 90,
-    PRIORITY_MULTICAST = 80,
-    PRIORITY_UNICAST_MIGRATING = 20,
-    PRIORITY_UNICAST_REWRITE = 10,
-    PRIORITY_UNICAST = 0,
 };
+
+/* In TO_MAC: from this one down, one for each of a MAC's bits. */
+enum { PRIORITY_MULTICAST = 200, PRIORITY_BIT = 100 };
+
+/* In TO_ROUTER. */
+enum { PRIORITY_GATEWAY_PING = 200, PRIORITY_TO_ROUTER = 100 };
+
+/* In TO_GUEST. */
+enum { PRIORITY_MIGRATING = 20, PRIORITY_REWRITE = 10 };
 
 /* The answer to an ARP request (RFC 826), from REG_MAC and the address that
  * was asked for: back to where the request came from. */
@@ -61,7 +62,10 @@ compile_no_reply_to_owner(struct compile_ctx *cx, enum pipeline_table table)
     }
 }
 
-/* The gateway's address is the router's MAC, on every host. */
+/* The gateway's address is the router's MAC, on every host.  No guest has it,
+ * so where the datapath answers for guests it may be asked first: then a
+ * question for a guest need not be told from one for the gateway, which would
+ * take a megaflow for each address. */
 static void
 gateway_arp(struct compile_ctx *cx, const struct rules_subnet *subnet,
             ovs_be32 gateway)
@@ -71,8 +75,9 @@ gateway_arp(struct compile_ctx *cx, const struct rules_subnet *subnet,
                            eth_addr_to_uint64(mac));
     char *args = xasprintf("mac="ETH_ADDR_FMT",", ETH_ADDR_ARGS(mac));
 
-    compile_answer(cx, TABLE_RESOLVE, PRIORITY_GATEWAY_ARP,
-                   row_cookie(&subnet->row),
+    compile_answer(cx, (compile_is_plain(cx, subnet)
+                        ? TABLE_ASK_ARP : TABLE_RESOLVE),
+                   PRIORITY_GATEWAY_ARP, row_cookie(&subnet->row),
                    plan_text("arp,"REG_VSID"=%#"PRIx32",arp_op=1,"
                              "arp_tpa="IP_FMT, subnet->vsid,
                              IP_ARGS(gateway)),
@@ -115,10 +120,9 @@ turn_around(struct compile_ctx *cx, const struct rules_subnet *subnet,
     char buf[ADDR_STRLEN];
 
     addr_format(gateway, buf);
-    plan_add(cx->plan, TABLE_RESOLVE, PRIORITY_GATEWAY_PING,
+    plan_add(cx->plan, TABLE_TO_ROUTER, PRIORITY_GATEWAY_PING,
              row_cookie(&subnet->row),
-             plan_text("%s,%s,dl_dst="ETH_ADDR_FMT",%s=%s",
-                       kind, who, ETH_ADDR_ARGS(mac), echo->dst, buf),
+             plan_text("%s,%s,%s=%s", kind, who, echo->dst, buf),
              plan_text("move:eth_src->eth_dst,"
                        "set_field:"ETH_ADDR_FMT"->eth_src,"
                        "move:%s->%s,"
@@ -202,57 +206,77 @@ resolve_prefix(struct compile_ctx *cx, const struct rules_subnet *subnet,
 static void
 to_router(struct compile_ctx *cx)
 {
-    const struct eth_addr mac = cx->rules->router_mac;
     uint64_t cookie = row_cookie(&cx->rules->physical_switch);
 
-    if (eth_addr_is_zero(mac)) {
-        return;
-    }
     for (int ipv6 = 0; ipv6 < 2; ipv6++) {
-        plan_add(cx->plan, TABLE_RESOLVE, PRIORITY_TO_ROUTER, cookie,
-                 plan_text("%s,dl_dst="ETH_ADDR_FMT, ipv6 ? "ipv6" : "ip",
-                           ETH_ADDR_ARGS(mac)),
+        plan_add(cx->plan, TABLE_TO_ROUTER, PRIORITY_TO_ROUTER, cookie,
+                 xstrdup(ipv6 ? "ipv6" : "ip"),
                  plan_text("move:"REG_VSID"[0..23]->"REG_FROM",resubmit(,%d)",
                            TABLE_ROUTER));
     }
-    plan_add(cx->plan, TABLE_RESOLVE, PRIORITY_ROUTER_OTHER, cookie,
-             plan_text("dl_dst="ETH_ADDR_FMT, ETH_ADDR_ARGS(mac)),
+    plan_add(cx->plan, TABLE_TO_ROUTER, 0, cookie, xstrdup(""),
              compile_drop(DROP_NOT_ROUTABLE));
 }
 
-/* By the datapath, but not if there is more than one place to send the packet
- * to, or not just a tunnel. */
-static void
-unicast(struct compile_ctx *cx, enum pipeline_table table)
-{
-    for (size_t i = 0; i < cx->rules->n_subnets; i++) {
-        const struct rules_subnet *subnet = &cx->rules->subnets[i];
-        uint64_t cookie = row_cookie(&subnet->row);
+/* The multicast bit of a MAC (IEEE 802 section 8.2), as they are counted
+ * here. */
+#define MULTICAST_BIT 40
 
-        if (subnet->rewrite) {
-            plan_add(cx->plan, table, PRIORITY_UNICAST_REWRITE, cookie,
-                     plan_text(REG_VSID"=%#"PRIx32, subnet->vsid),
-                     compile_find_flow(FIND_MAC, TABLE_FORWARD));
+/* A packet is for the router if its MAC does not differ from the router's in
+ * any bit.  Of one that is not, the first bit that differs is enough, so for
+ * any number of guests there are at most as many megaflows as a MAC has bits.
+ * MACs of guests differ most in the last ones. */
+static void
+tell_router_from_guests(struct compile_ctx *cx)
+{
+    uint64_t router = eth_addr_to_uint64(cx->rules->router_mac);
+
+    for (int bit = 0; bit < 48; bit++) {
+        struct eth_addr mask, other;
+
+        if (bit == MULTICAST_BIT) {
+            continue;
         }
-        compile_find_migrating(cx, subnet, table,
-                               PRIORITY_UNICAST_MIGRATING);
+        eth_addr_from_uint64(UINT64_C(1) << bit, &mask);
+        eth_addr_from_uint64(~router & UINT64_C(1) << bit, &other);
+        plan_add(cx->plan, TABLE_TO_MAC, PRIORITY_BIT - bit, 0,
+                 plan_text("dl_dst="ETH_ADDR_FMT"/"ETH_ADDR_FMT,
+                           ETH_ADDR_ARGS(other), ETH_ADDR_ARGS(mask)),
+                 plan_text("resubmit(,%d)", TABLE_TO_GUEST));
     }
-    plan_add(cx->plan, table, PRIORITY_UNICAST, 0, xstrdup(""),
-             compile_switch_action(cx));
 }
 
 void
-compile_to_macs(struct compile_ctx *cx, enum pipeline_table table)
+compile_to_all_or_one(struct compile_ctx *cx, enum pipeline_table table,
+                      enum pipeline_table to_one)
 {
     plan_add(cx->plan, table, PRIORITY_MULTICAST, 0,
              xstrdup("dl_dst=01:00:00:00:00:00/01:00:00:00:00:00"),
              plan_text("resubmit(,%d)", TABLE_FLOOD));
-    if (cx->host->spaces) {
-        unicast(cx, table);
-    } else {
-        plan_add(cx->plan, table, PRIORITY_UNICAST, 0, xstrdup(""),
-                 compile_find_flow(FIND_MAC, TABLE_FORWARD));
+    plan_add(cx->plan, table, 0, 0, xstrdup(""),
+             plan_text("resubmit(,%d)", to_one));
+}
+
+/* By the datapath if it can, but not if there is more than one place to send
+ * the packet to, or not just a tunnel. */
+static void
+to_guest(struct compile_ctx *cx)
+{
+    for (size_t i = 0; cx->host->spaces && i < cx->rules->n_subnets; i++) {
+        const struct rules_subnet *subnet = &cx->rules->subnets[i];
+
+        if (subnet->rewrite) {
+            plan_add(cx->plan, TABLE_TO_GUEST, PRIORITY_REWRITE,
+                     row_cookie(&subnet->row),
+                     plan_text(REG_VSID"=%#"PRIx32, subnet->vsid),
+                     compile_find_flow(FIND_MAC, TABLE_FORWARD));
+        }
+        compile_find_migrating(cx, subnet, TABLE_TO_GUEST,
+                               PRIORITY_MIGRATING);
     }
+    plan_add(cx->plan, TABLE_TO_GUEST, 0, 0, xstrdup(""),
+             (cx->host->spaces ? compile_switch_action(cx)
+              : compile_find_flow(FIND_MAC, TABLE_FORWARD)));
 }
 
 void
@@ -267,11 +291,19 @@ compile_resolve(struct compile_ctx *cx)
             resolve_prefix(cx, subnet, &subnet->prefixes[j]);
         }
     }
-    to_router(cx);
     arp_reply(cx);
     compile_no_reply_to_owner(cx, TABLE_ARP_REPLY);
 
     plan_add(cx->plan, TABLE_RESOLVE, PRIORITY_ARP_OTHER, 0,
              xstrdup("arp,arp_op=1"), compile_drop(DROP_UNKNOWN_CA));
-    compile_to_macs(cx, TABLE_RESOLVE);
+    plan_add(cx->plan, TABLE_RESOLVE, 0, 0, xstrdup(""),
+             plan_text("resubmit(,%d)", TABLE_TO_MAC));
+    if (eth_addr_is_zero(rules->router_mac)) {
+        compile_to_all_or_one(cx, TABLE_TO_MAC, TABLE_TO_GUEST);
+    } else {
+        compile_to_all_or_one(cx, TABLE_TO_MAC, TABLE_TO_ROUTER);
+        tell_router_from_guests(cx);
+        to_router(cx);
+    }
+    to_guest(cx);
 }

@@ -8,14 +8,15 @@
 
 /* A guest sends from its own addresses only.
  *
- * SOURCE sees to what ARP says about MACs; for ND see compile-nd.c.  SOURCE_IP
- * asks the space whose the source address is, like any other CA, and
- * SOURCE_OWNER has a flow per port that recognizes its guest's MAC in the
+ * SOURCE_ARP sees to what ARP says of MACs; for ND see compile-nd.c.
+ * SOURCE_IP asks the space whose the source address is, like any other CA,
+ * and SOURCE_OWNER has a flow per port that recognizes its guest's MAC in the
  * answer.  So a guest with a thousand addresses takes no more flows than one
  * with one.  A guest that forwards may send IP packets from any. */
 
 enum {
-    PRIORITY_ALWAYS = 300,
+    PRIORITY_UNICAST = 310,
+    PRIORITY_RESERVED = 300,
     PRIORITY_LINK_LOCAL = 210,
     PRIORITY_NOT_YET = 200,     /* From no address, to find one. */
     PRIORITY_OWN = 200,         /* What the guest says of itself is right. */
@@ -51,7 +52,7 @@ static const struct sender senders[] = {
 static void
 own_neighbor(struct compile_ctx *cx, const struct bound_port *bound)
 {
-    plan_add(cx->plan, TABLE_SOURCE, PRIORITY_OWN,
+    plan_add(cx->plan, TABLE_SOURCE_ARP, PRIORITY_OWN,
              row_cookie(&bound->port->row),
              plan_text("in_port=%"PRIu32",arp,arp_sha="ETH_ADDR_FMT,
                        bound->iface->ofport,
@@ -59,17 +60,29 @@ own_neighbor(struct compile_ctx *cx, const struct bound_port *bound)
              go_to(TABLE_SOURCE_IP));
 }
 
+/* Spanning tree, LLDP, LACP and their like are spoken between bridges, never
+ * by a guest (IEEE 802.1Q table 8-1).  To find that out of a packet to a guest
+ * one bit is enough, and no megaflow is for one MAC alone. */
+static void
+refuse_reserved(struct compile_ctx *cx)
+{
+    plan_add(cx->plan, TABLE_SOURCE, PRIORITY_UNICAST, 0,
+             xstrdup("dl_dst=00:00:00:00:00:00/01:00:00:00:00:00"),
+             go_to(TABLE_SOURCE_ARP));
+    plan_add(cx->plan, TABLE_SOURCE, PRIORITY_RESERVED, 0,
+             xstrdup("dl_dst=01:80:c2:00:00:00/ff:ff:ff:ff:ff:f0"),
+             compile_drop(DROP_RESERVED_MAC));
+    plan_add(cx->plan, TABLE_SOURCE, 0, 0, xstrdup(""),
+             go_to(TABLE_SOURCE_ARP));
+}
+
 static void
 source_rules(struct compile_ctx *cx)
 {
-    /* Spanning tree, LLDP, LACP and their like are spoken between bridges,
-     * never by a guest (IEEE 802.1Q table 8-1). */
-    plan_add(cx->plan, TABLE_SOURCE, PRIORITY_ALWAYS, 0,
-             xstrdup("dl_dst=01:80:c2:00:00:00/ff:ff:ff:ff:ff:f0"),
-             compile_drop(DROP_RESERVED_MAC));
-    plan_add(cx->plan, TABLE_SOURCE, PRIORITY_OTHER, 0, xstrdup("arp"),
+    refuse_reserved(cx);
+    plan_add(cx->plan, TABLE_SOURCE_ARP, PRIORITY_OTHER, 0, xstrdup("arp"),
              compile_drop(DROP_SPOOFED_NEIGHBOR));
-    plan_add(cx->plan, TABLE_SOURCE, 0, 0, xstrdup(""),
+    plan_add(cx->plan, TABLE_SOURCE_ARP, 0, 0, xstrdup(""),
              go_to(TABLE_SOURCE_IP));
 }
 

@@ -9,11 +9,12 @@
  *
  *                       RESOLVE ─┬─ ARP ───────► (SPACE_CA) ──► ARP_REPLY
  *                                ├─ ND, see compile-nd.c
- *                                ├─ to router ─► ROUTER
+ *                                ▼
+ *                       TO_MAC ──┬─► TO_ROUTER ─► ROUTER
  *                                │                 ▼
  *                                │               ROUTE ─► (SPACE_CA) ─► ROUTED
- *                                ├─ broadcast ─► FLOOD ─► FLOOD_LOCAL     │
- *                                └─ unicast ───► (SPACE_MAC) ─► FORWARD ◄─┘
+ *                                ├─► FLOOD ─► FLOOD_LOCAL                 │
+ *                                └─► TO_GUEST ─► (SPACE_MAC) ─► FORWARD ◄─┘
  *                                                                 │
  *                                            LOCAL ◄──────────────┤
  *                                              │                  ▼
@@ -65,7 +66,7 @@
 
 enum pipeline_table {
     TABLE_ADMIT       = 0,      /* Which port or tunnel: hence which subnet. */
-    TABLE_SOURCE      = 1,      /* What a guest says in ARP and ND. */
+    TABLE_SOURCE      = 1,      /* Who is never sent to. */
     TABLE_SOURCE_IP   = 2,      /* Source address -> whose it is. */
     TABLE_SOURCE_OWNER = 3,     /* Is it the sender's? */
     TABLE_TUNNEL      = 4,      /* What the datapath lets in from a tunnel. */
@@ -83,6 +84,7 @@ enum pipeline_table {
     TABLE_CLAIM_FOUND = 16,     /* Whose it is, as found. */
     TABLE_CLAIM_VERDICT = 17,   /* So, and by its MAC: let in or not. */
     TABLE_TUNNEL_ASK  = 18,     /* What the datapath has refused. */
+    TABLE_SOURCE_ARP  = 19,     /* What a guest says in ARP. */
     TABLE_RESOLVE     = 20,     /* What a guest's packet asks for. */
     TABLE_ND          = 21,     /* IPv6's ARP: what a guest may say of it. */
     TABLE_ND_SOLICIT  = 22,     /* Who is asked for. */
@@ -90,9 +92,13 @@ enum pipeline_table {
     TABLE_ND_SOURCE   = 24,     /* Who asks, where others hear it. */
     TABLE_ND_OWNER    = 25,     /* Is a CA, as found, the sender's? */
     TABLE_ND_PASS     = 26,     /* On to other guests. */
+    TABLE_TO_MAC      = 27,     /* To all, to the router, to a guest. */
+    TABLE_TO_ROUTER   = 28,     /* For itself, or to be routed. */
+    TABLE_TO_GUEST    = 29,     /* By its MAC. */
     TABLE_ROUTE       = 30,     /* Destination prefix -> its subnet. */
     TABLE_ROUTER      = 31,     /* Before it: may the packet be routed? */
     TABLE_ROUTED      = 32,     /* MACs and TTL of a routed packet. */
+    TABLE_ND_LINK_LOCAL = 33,   /* For the router, or for a guest? */
     TABLE_PUNT        = 35,     /* To the agent; see compile/punt.h. */
     TABLE_SPACE_CA    = 40,     /* VSID, CA -> MAC, where.  Mappings. */
     TABLE_ASK_CA      = 41,     /* Routed, but not by the datapath. */

@@ -144,33 +144,61 @@ datapath_type_is_right(const struct ovsrec_bridge *bridge,
     return !datapath_type || !strcmp(bridge->datapath_type, datapath_type);
 }
 
-/* The name that 'bridge' has for OpenFlow table 'table', or NULL. */
-static const char *
-find_table_name(const struct ovsrec_bridge *bridge, uint8_t table)
+/* Fields by whose prefixes the switch looks flows up, so that those for one
+ * address, such as a gateway's, do not make a megaflow for each other one.
+ * There may be three; the switch has the first two anyway. */
+static const char *prefixes[] = { "ip_dst", "ip_src", "ipv6_dst" };
+
+/* What 'bridge' has on OpenFlow table 'table', or NULL. */
+static const struct ovsrec_flow_table *
+find_table(const struct ovsrec_bridge *bridge, uint8_t table)
 {
     for (size_t i = 0; i < bridge->n_flow_tables; i++) {
         if (bridge->key_flow_tables[i] == table) {
-            return bridge->value_flow_tables[i]->name;
+            return bridge->value_flow_tables[i];
         }
     }
     return NULL;
 }
 
 static bool
-table_name_is_right(const struct ovsrec_bridge *bridge, uint8_t table,
-                    const char *wanted)
+has_prefix(const struct ovsrec_flow_table *row, const char *prefix)
 {
-    const char *name = wanted ? find_table_name(bridge, table) : NULL;
-
-    return !wanted || (name && !strcmp(name, wanted));
+    for (size_t i = 0; i < row->n_prefixes; i++) {
+        if (!strcmp(row->prefixes[i], prefix)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool
-table_names_are_right(const struct ovsrec_bridge *bridge,
-                      const struct bridge_wish *wish)
+prefixes_are_right(const struct ovsrec_flow_table *row)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
+        if (!has_prefix(row, prefixes[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+table_is_right(const struct ovsrec_bridge *bridge, uint8_t table,
+               const char *name)
+{
+    const struct ovsrec_flow_table *row = find_table(bridge, table);
+
+    return !name || (row && row->name && !strcmp(row->name, name)
+                     && prefixes_are_right(row));
+}
+
+static bool
+tables_are_right(const struct ovsrec_bridge *bridge,
+                 const struct bridge_wish *wish)
 {
     for (int table = 0; table < N_TABLES; table++) {
-        if (!table_name_is_right(bridge, table, wish->table_name(table))) {
+        if (!table_is_right(bridge, table, wish->table_name(table))) {
             return false;
         }
     }
@@ -192,7 +220,7 @@ bridge_is_right(struct ovsdb_idl *idl, const struct bridge_wish *wish)
 
     if (!bridge || !fail_mode_is_right(bridge)
         || !datapath_type_is_right(bridge, wish->datapath_type)
-        || !table_names_are_right(bridge, wish)
+        || !tables_are_right(bridge, wish)
         || !rewrite_is_right(bridge, wish)) {
         return false;
     }
@@ -360,18 +388,21 @@ put_tunnel_right(struct ovsdb_idl *idl, struct ovsdb_idl_txn *txn,
     }
 }
 
-/* So that "ovs-ofctl --names dump-flows" says what a table is for. */
+/* With names, so that "ovs-ofctl --names dump-flows" says what a table is
+ * for. */
 static void
-name_tables(struct ovsdb_idl_txn *txn, const struct ovsrec_bridge *bridge,
+describe_tables(struct ovsdb_idl_txn *txn, const struct ovsrec_bridge *bridge,
             const struct bridge_wish *wish)
 {
     for (int table = 0; table < N_TABLES; table++) {
-        const char *wanted = wish->table_name(table);
+        const char *name = wish->table_name(table);
 
-        if (!table_name_is_right(bridge, table, wanted)) {
+        if (!table_is_right(bridge, table, name)) {
             struct ovsrec_flow_table *row = ovsrec_flow_table_insert(txn);
 
-            ovsrec_flow_table_set_name(row, wanted);
+            ovsrec_flow_table_set_name(row, name);
+            ovsrec_flow_table_set_prefixes(row, prefixes,
+                                           ARRAY_SIZE(prefixes));
             ovsrec_bridge_update_flow_tables_setkey(bridge, table, row);
         }
     }
@@ -393,8 +424,8 @@ bridge_put_right(struct ovsdb_idl *idl, struct ovsdb_idl_txn *txn,
     if (!datapath_type_is_right(bridge, wish->datapath_type)) {
         ovsrec_bridge_set_datapath_type(bridge, wish->datapath_type);
     }
-    if (!table_names_are_right(bridge, wish)) {
-        name_tables(txn, bridge, wish);
+    if (!tables_are_right(bridge, wish)) {
+        describe_tables(txn, bridge, wish);
     }
     if (!rewrite_is_right(bridge, wish)) {
         rewrite_port_put_right(idl, txn, bridge, &wish->rewrite);

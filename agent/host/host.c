@@ -233,6 +233,7 @@ monitor_columns(struct ovsdb_idl *idl)
         &ovsrec_bridge_col_datapath_type,
         &ovsrec_bridge_col_flow_tables,
         &ovsrec_flow_table_col_name,
+        &ovsrec_flow_table_col_prefixes,
         &ovsrec_port_col_name,
         &ovsrec_port_col_interfaces,
         &ovsrec_port_col_tag,

@@ -268,7 +268,7 @@ START_TEST(a_port_that_may_spoof_is_not_asked_for_its_addresses)
     run(&f);
     ck_assert_int_eq(count(&f, TABLE_ADMIT, "in_port=7,vlan_tci=0x0000,dl_src",
                            "resubmit(,1)"), 1);
-    ck_assert_int_eq(count(&f, TABLE_SOURCE, "in_port=7,arp", ""), 1);
+    ck_assert_int_eq(count(&f, TABLE_SOURCE_ARP, "in_port=7,arp", ""), 1);
     ck_assert_int_eq(count(&f, TABLE_SOURCE_OWNER, "in_port=7,", ""), 1);
 
     f.ports[0].allow_spoof = true;
@@ -276,7 +276,7 @@ START_TEST(a_port_that_may_spoof_is_not_asked_for_its_addresses)
     ck_assert_int_eq(count(&f, TABLE_ADMIT, "dl_src=02", ""), 0);
     ck_assert_int_eq(count(&f, TABLE_ADMIT, "in_port=7,", "resubmit(,10)"),
                      1);
-    ck_assert_int_eq(count(&f, TABLE_SOURCE, "in_port=7", ""), 0);
+    ck_assert_int_eq(count(&f, TABLE_SOURCE_ARP, "in_port=7", ""), 0);
     ck_assert_int_eq(count(&f, TABLE_SOURCE_OWNER, "in_port=7", ""), 0);
     fixture_uninit(&f);
 }
@@ -302,7 +302,7 @@ START_TEST(a_port_that_forwards_may_send_ip_from_any_address)
     ck_assert_int_eq(count(&f, TABLE_SOURCE_IP, "ipv6,in_port=7", ""), 1);
     ck_assert_int_eq(count(&f, TABLE_ADMIT, "in_port=7,vlan_tci=0x0000,dl_src",
                            "resubmit(,1)"), 1);
-    ck_assert_int_eq(count(&f, TABLE_SOURCE, "in_port=7,arp", ""), 1);
+    ck_assert_int_eq(count(&f, TABLE_SOURCE_ARP, "in_port=7,arp", ""), 1);
     fixture_uninit(&f);
 }
 END_TEST
@@ -475,12 +475,13 @@ START_TEST(an_ipv6_prefix_has_a_gateway_with_two_addresses)
     run(&f);
     ck_assert_int_eq(count(&f, TABLE_ND, "reg0=0x1389,icmp_type=133",
                            "set_field:0x1/0xff->reg10"), 1);
-    ck_assert_int_eq(count(&f, TABLE_ND_SOLICIT, "reg0=0x1389", ""), 3);
+    ck_assert_int_eq(count(&f, TABLE_ND_SOLICIT, "reg0=0x1389", ""), 2);
     ck_assert_int_eq(count(&f, TABLE_ND_SOLICIT, "nd_target=2001:db8:1::1",
                            "set_field:0x200000000fe->xreg4"), 1);
-    ck_assert_int_eq(count(&f, TABLE_ND_SOLICIT, "nd_target=fe80::ff:fe00:fe",
+    ck_assert_int_eq(count(&f, TABLE_ND_LINK_LOCAL,
+                           "nd_target=fe80::ff:fe00:fe",
                            "set_field:0x200000000fe->xreg4"), 1);
-    ck_assert_int_eq(count(&f, TABLE_RESOLVE, "ipv6_dst=fe80::ff:fe00:fe",
+    ck_assert_int_eq(count(&f, TABLE_TO_ROUTER, "ipv6_dst=fe80::ff:fe00:fe",
                            ""), 2);
     ck_assert_int_eq(count(&f, TABLE_ROUTE, "ipv6_dst=2001:db8:1::/64",
                            "move:ipv6_dst->xxreg3"), 1);
