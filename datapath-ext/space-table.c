@@ -134,12 +134,13 @@ space_table_remove(struct space_table *st, const struct space_key *key)
     }
 
     struct space_set *set = &st->sets[space_encode_key(&slot, key)];
+
+    st->generation++;
     if (!space_set_remove(set, &slot, &old)) {
         return false;
     }
     space_locators_unref(st->locators, space_decode_locator(&old));
     st->n_entries[key->kind]--;
-    st->generation++;
     return true;
 }
 
@@ -169,11 +170,8 @@ space_table_remove_port(struct space_table *st, uint32_t vsid,
         return false;
     }
     space_code_mac(&slot, vsid, mac);
-    if (!space_set_remove(&st->sets[SPACE_SET_PORT], &slot, &old)) {
-        return false;
-    }
     st->generation++;
-    return true;
+    return space_set_remove(&st->sets[SPACE_SET_PORT], &slot, &old);
 }
 
 void

@@ -156,7 +156,9 @@ bool space_table_dump_ports(const struct space_table *, struct space_cursor *,
                             void *aux);
 
 struct space_table_stats {
-    uint64_t generation;        /* Changed by each change, never back. */
+    uint64_t generation;        /* One more for each entry or port that is
+                                 * put, or removed even if it is not there;
+                                 * another after all were removed. */
     uint64_t n_entries[SPACE_BY_OWNER + 1]; /* By enum space_kind. */
     uint64_t n_ports;
     uint64_t n_locators;

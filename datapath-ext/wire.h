@@ -116,7 +116,9 @@ BUILD_ASSERT_DECL(sizeof(struct hnv_space_request) == 24);
 struct hnv_space_reply {
     struct hnv_wire_cursor cursor; /* For the next request. */
     ovs_be64 generation;        /* The same from the first piece to the last,
-                                 * or else entries came or went. */
+                                 * or else entries came or went: one more for
+                                 * each that was sent, to be put or removed,
+                                 * and another for HNV_SPACE_FLUSH. */
     uint8_t more;               /* 0: this was the last piece. */
     uint8_t zeros[7];
 };

@@ -147,7 +147,15 @@ static void
 link_take_ability__(struct switch_link *sw, const struct ofp_header *oh)
 {
     struct space_hnv_ability ability;
+    bool changed;
 
+    if (sw->hnv && space_hnv_take_watch(sw->hnv, oh, &changed)) {
+        if (changed && sw->state == LINK_STEADY) {
+            link_trouble(sw, xstrdup("has entries in its datapath that "
+                                     "somebody else changed"));
+        }
+        return;
+    }
     if (!sw->asking || oh->xid != sw->ask_xid) {
         return;
     }

@@ -156,6 +156,9 @@ switch_run(struct switch_link *sw)
         break;
 
     case LINK_STEADY:
+        if (sw->hnv) {
+            space_hnv_watch_run(sw->hnv);
+        }
         if (sw->trouble && !sw->verifying && now >= sw->retry_at) {
             link_start_readback__(sw);
         }
@@ -190,6 +193,9 @@ switch_wait(struct switch_link *sw)
     }
     if (sw->state == LINK_STEADY && sw->trouble && !sw->verifying) {
         poll_timer_wait_until(sw->retry_at);
+    }
+    if (sw->state == LINK_STEADY && sw->hnv) {
+        space_hnv_watch_wait(sw->hnv);
     }
     if (link_is_owed_answer__(sw)) {
         poll_timer_wait_until(sw->answer_deadline);

@@ -6,11 +6,13 @@
 #include <string.h>
 #include "datapath-ext/messages.h"
 #include "openvswitch/ofpbuf.h"
+#include "openvswitch/poll-loop.h"
 #include "packets.h"
 #include "plan/plan.h"
 #include "switch/channel.h"
 #include "switch/space-check.h"
 #include "switch/switch.h"
+#include "timeval.h"
 #include "util.h"
 
 struct space_hnv {
@@ -30,7 +32,22 @@ struct space_hnv {
     struct plan *found;         /* Guests that were there. */
 
     struct space_hnv_counts counts;
+
+    /* Entries and guests sent in messages; and the datapath's generation as
+     * the last check began, when 'known_at' of them had been sent. */
+    uint64_t n_told;
+    uint64_t generation, known_at;
+    bool known;
+
+    /* The question for a newer generation, and 'n_told' as it was asked. */
+    bool watching;
+    ovs_be32 watch_xid;
+    uint64_t watch_at;
+    long long int next_watch;
 };
+
+/* Time between two questions. */
+enum { WATCH_MS = 2000 };
 
 /* Sends 'msg' and returns its number. */
 static ovs_be32
@@ -199,6 +216,7 @@ space_hnv_push(struct space_hnv *hnv)
     channel_send(hnv->channel,
                  hnv_space_mod_encode(channel_version(hnv->channel),
                                       hnv->command, hnv->entries, hnv->n));
+    hnv->n_told += hnv->n;
     hnv->n = 0;
     hnv->counts.n_messages++;
     return true;
@@ -230,6 +248,8 @@ space_hnv_start_check(struct space_hnv *hnv)
     plan_destroy(hnv->found);
     hnv->found = plan_create();
     hnv->checking_guests = hnv->checked = false;
+    hnv->known = false;
+    hnv->known_at = hnv->n_told;
     hnv->counts.n_found = hnv->counts.n_missing = 0;
     ask_piece(hnv, &cursor);
 }
@@ -298,6 +318,10 @@ space_hnv_take(struct space_hnv *hnv, const struct ofp_header *oh)
         || hnv_space_reply_decode(oh, &piece, &entries, &n)) {
         return false;
     }
+    if (!hnv->known) {
+        hnv->known = true;
+        hnv->generation = piece.generation;
+    }
     for (size_t i = 0; i < n; i++) {
         if (hnv->checking_guests) {
             note_guest(hnv, &entries[i]);
@@ -353,4 +377,43 @@ space_hnv_get_counts(const struct space_hnv *hnv,
                      struct space_hnv_counts *counts)
 {
     *counts = hnv->counts;
+}
+
+void
+space_hnv_watch_run(struct space_hnv *hnv)
+{
+    if (!hnv->watching && time_msec() >= hnv->next_watch) {
+        hnv->watch_xid = space_hnv_ask_ability(hnv->channel);
+        hnv->watch_at = hnv->n_told;
+        hnv->watching = true;
+        hnv->next_watch = time_msec() + WATCH_MS;
+    }
+}
+
+void
+space_hnv_watch_wait(const struct space_hnv *hnv)
+{
+    if (!hnv->watching) {
+        poll_timer_wait_until(hnv->next_watch);
+    }
+}
+
+/* Messages are taken in the order in which they are sent, so an answer is of
+ * the moment when those before its question were dealt with. */
+bool
+space_hnv_take_watch(struct space_hnv *hnv, const struct ofp_header *oh,
+                     bool *ret_changed)
+{
+    struct hnv_stats stats;
+
+    *ret_changed = false;
+    if (!hnv->watching || oh->xid != hnv->watch_xid
+        || hnv_stats_reply_decode(oh, &stats)) {
+        return false;
+    }
+    hnv->watching = false;
+    *ret_changed = (hnv->known
+                    && stats.table.generation != hnv->generation
+                       + (hnv->watch_at - hnv->known_at));
+    return true;
 }

@@ -92,6 +92,17 @@ bool space_hnv_next_gone(struct space_hnv *, struct space_key *);
 const struct plan *space_hnv_found_guests(const struct space_hnv *);
 void space_hnv_end_check(struct space_hnv *);
 
+/* Others may change the datapath's entries, too, which it does not tell of.
+ * But it counts changes, and so does who makes them: now and then it is asked
+ * whether there were more.
+ *
+ * space_hnv_take_watch() takes in an answer; false if it answers something
+ * else.  Sets '*ret_changed' if somebody changed something. */
+void space_hnv_watch_run(struct space_hnv *);
+void space_hnv_watch_wait(const struct space_hnv *);
+bool space_hnv_take_watch(struct space_hnv *, const struct ofp_header *,
+                          bool *ret_changed);
+
 /* Figures for people. */
 struct space_hnv_counts {
     uint64_t n_puts, n_removes, n_messages;

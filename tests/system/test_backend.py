@@ -13,6 +13,7 @@ import pytest
 
 from hnvlab import deliver
 
+import hnv_switch
 import test_load_balancing as lb
 import world as w
 import world_ipv6 as w6
@@ -217,3 +218,19 @@ def test_no_entry_is_left_when_it_is_no_longer_asked_for(world):
     settle(world)
     assert "is not known" in lookup(world, key("a3"))
     world.ping("a1", w.ca("a3"))
+
+
+@needs_extension
+def test_entries_that_somebody_else_takes_away_come_back(world):
+    """Soon after the agent last had anything to say, or a while later."""
+    use_extension(world)
+    folder = world.lab.host("h1").folder
+    for _ in range(2):
+        session = hnv_switch.Session(f"{folder}/br-int.mgmt")
+        session.space_mod(hnv_switch.FLUSH)
+        session.barrier()
+        session.close()
+        wait_for("the entry", lambda: "pa=" in lookup(world, key("a3")))
+        settle(world)
+        world.ping_soon("a1", w.ca("a3"))
+    assert "somebody else changed" in status(world)

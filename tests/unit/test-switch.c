@@ -412,7 +412,7 @@ fake_space_mod(struct fake *fake, const struct ofp_header *oh)
         }
     }
     free(entries);
-    fake->generation++;
+    fake->generation += n ? n : 1;
     fake->n_space_mods++;
     return fake->refuse_spaces ? OFPERR_OFPFMFC_TABLE_FULL : 0;
 }
