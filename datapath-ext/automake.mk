@@ -31,6 +31,7 @@ datapath_ext_libhnvdp_la_SOURCES = \
 	datapath-ext/space-grace.h \
 	datapath-ext/space-locators.c \
 	datapath-ext/space-locators.h \
+	datapath-ext/space-query.h \
 	datapath-ext/space-set.c \
 	datapath-ext/space-set.h \
 	datapath-ext/space-slot.h \
