@@ -46,6 +46,7 @@ datapath_ext_libhnvdp_la_SOURCES = \
 EXTRA_DIST += \
 	datapath-ext/graft/graft \
 	datapath-ext/graft/in-dpif-netdev-headers.inc \
+	datapath-ext/graft/in-dpif-netdev-tunnel.inc \
 	datapath-ext/graft/in-dpif-netdev.inc \
 	datapath-ext/graft/in-ofp-actions.inc \
 	datapath-ext/graft/in-xlate.inc \
