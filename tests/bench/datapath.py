@@ -13,9 +13,9 @@ sends them to 300 other hosts in VXLAN; see dpdk_switch.py.
             MACs, and one hop less
     switch  one flow with hnv(switch,...): by MAC, as it is
 
-    cycles     of the core's time stamp counter, per packet received, while
-               the thread had the core
-    Mpps       packets that came out with their header, a second
+    cycles     of the time stamp counter, per packet received, while the
+               thread had the core
+    Mpps       packets that came out with their header, in a second of that
     lost       of those received
     megaflows  in the datapath
     upcalls    a second
@@ -42,10 +42,10 @@ sys.path[:0] = [os.path.join(TOP, "tests", "system"), HERE]
 
 # pylint: disable=wrong-import-position
 import dpdk_switch  # noqa: E402
-from dpdk_switch import (FIRST_SOURCE, PER_PORT, PLAIN_PORT,  # noqa: E402
-                         VXLAN_PORT, pa)
-from hnv_switch import (OF13, PUT, by_ca, by_mac, VXLAN,  # noqa: E402
-                        SPACE_MOD_MAX)
+from dpdk_switch import (FIRST_SOURCE, PER_PORT,  # noqa: E402
+                         PLAIN_PORT, VXLAN_PORT, pa)
+from hnv_switch import (PUT, SPACE_MOD_MAX, VXLAN,  # noqa: E402
+                        by_ca, by_mac)
 
 TREE = os.environ.get("HNV_OVS_TREE", os.path.join(TOP, "build", "ovs"))
 STOCK = os.environ.get("HNV_BENCH_STOCK")
@@ -201,7 +201,8 @@ def check(way, core):
 
 def all_played(switch, n):
     done = switch.sample()
-    return done.received >= n and done.delivered + done.failed >= n
+    return (done.received >= n
+            and switch.delivered() + done.failed >= done.received)
 
 
 def expected(way, d, i):
@@ -228,23 +229,18 @@ def summary(packet):
 
 
 class Row:
-    """What was measured."""
+    """What was measured.  'lost' is a share of those received."""
 
-    def __init__(self, samples, megaflows):
+    def __init__(self, samples, hz, megaflows, lost_otherwise):
         pairs = list(zip(samples, samples[1:]))
-
-        def median(f):
-            return statistics.median(f(a, b) for a, b in pairs)
-        self.megaflows = megaflows
-        self.cycles = median(
-            lambda a, b: (b.cycles - a.cycles) * (b.cpu - a.cpu)
-            / (b.time - a.time) / max(1, b.received - a.received))
-        self.mpps = median(lambda a, b: (b.delivered - a.delivered)
-                           / (b.cpu - a.cpu) / 1e6)
         first, last = samples[0], samples[-1]
-        self.received = last.received - first.received
-        self.delivered = last.delivered - first.delivered
-        self.lost = max(0, 1 - self.delivered / max(1, self.received))
+        received = max(1, last.received - first.received)
+        self.cycles = statistics.median(
+            (b.cpu - a.cpu) * hz / max(1, b.received - a.received)
+            for a, b in pairs)
+        self.lost = (last.failed - first.failed) / received + lost_otherwise
+        self.mpps = hz / self.cycles / 1e6 * (1 - self.lost)
+        self.megaflows = megaflows
         self.upcalls = ((last.upcalls - first.upcalls)
                         / (last.time - first.time))
         self.share = (last.cpu - first.cpu) / (last.time - first.time)
@@ -252,7 +248,17 @@ class Row:
     def __str__(self):
         return (f"{self.cycles:8.0f} {self.mpps:8.2f} {self.lost:7.2%} "
                 f"{self.megaflows:9d} {self.upcalls:9.0f}"
-                f"     {self.share:.0%}")
+                f"   {self.share:5.0%}")
+
+
+def lost_otherwise(switch):
+    """The share of packets that neither came out nor are known to be lost for
+    want of an upcall's answer, since the switch began."""
+    megaflows = switch.megaflows()
+    switch.stop_sources()
+    done = switch.sample()
+    lost = done.received - done.failed - switch.delivered()
+    return megaflows, lost / max(1, done.received)
 
 
 def settle(switch):
@@ -282,7 +288,8 @@ def measure(way, n, core):
             for _ in range(N_SAMPLES):
                 time.sleep(SECONDS)
                 samples.append(switch.sample())
-            return Row(samples, switch.megaflows())
+            hz = switch.tsc_hz()
+            return Row(samples, hz, *lost_otherwise(switch))
         finally:
             switch.stop()
 
