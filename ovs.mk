@@ -17,7 +17,8 @@
 OVS_CPPFLAGS = \
 	-isystem $(OVS_BUILD) \
 	-isystem $(OVS_BUILD)/include \
-	-isystem $(OVS_BUILD)/lib
+	-isystem $(OVS_BUILD)/lib \
+	$(OVS_DPDK_CPPFLAGS)
 OVS_LIBS = \
 	$(OVS_BUILD)/ovsdb/libovsdb.la \
 	$(OVS_BUILD)/lib/libopenvswitch.la

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "datapath-ext/odp.h"
 #include "datapath-ext/space-locators.h"
+#include "datapath-ext/space-query.h"
 #include "packets.h"
 
 /* What another host may send: as the tables PEER, CLAIM and DECAP of the stock

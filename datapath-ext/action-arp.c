@@ -3,6 +3,7 @@
 #include <config.h>
 #include "datapath-ext/actions-private.h"
 #include "datapath-ext/space-locators.h"
+#include "datapath-ext/space-query.h"
 #include "packets.h"
 
 /* Questions become their own answers: RFC 826, and RFC 4861 in action-nd.c. */

@@ -4,6 +4,7 @@
 #include "datapath-ext/actions-private.h"
 #include "datapath-ext/outer.h"
 #include "datapath-ext/space-locators.h"
+#include "datapath-ext/space-query.h"
 #include "flow.h"
 #include "packets.h"
 #include "util.h"

@@ -5,7 +5,7 @@
 #include <netinet/in.h>
 #include <netinet/ip6.h>
 #include <string.h>
-#include "csum.h"
+#include "datapath-ext/space-query.h"
 #include "packets.h"
 #include "util.h"
 
@@ -13,15 +13,16 @@
  * destination MAC, within one. */
 
 /* Whether the packet can be routed, and if so, the question about it. */
-static struct hnv_result
-ask_for_ca(const struct hnv_route *action, const struct dp_packet *packet,
-           struct space_query *q)
+static inline bool
+ask_for_ca(const struct hnv_route *action, bool to_next_hop,
+           const struct dp_packet *packet, struct space_query *q,
+           struct hnv_result *result)
 {
-    bool to_next_hop = ipv6_addr_is_set(&action->next_hop);
     uint8_t ttl;
 
     if (hnv_is_tagged(packet)) {
-        return hnv_result(HNV_SLOW, HNV_REASON_NOT_PLAIN);
+        hnv_result_set(result, HNV_SLOW, HNV_REASON_NOT_PLAIN);
+        return false;
     }
     if (hnv_is_ipv4(packet)) {
         const struct ip_header *ip = dp_packet_l3(packet);
@@ -35,28 +36,38 @@ ask_for_ca(const struct hnv_route *action, const struct dp_packet *packet,
         ttl = ip6->ip6_hlim;
         memcpy(&dst, &ip6->ip6_dst, sizeof dst);
         if (IN6_IS_ADDR_V4MAPPED(&dst) && !to_next_hop) {
-            return hnv_result(HNV_MISS, HNV_REASON_UNKNOWN_CA);
+            hnv_result_set(result, HNV_MISS, HNV_REASON_UNKNOWN_CA);
+            return false;
         }
         space_query_ca6(q, action->vsid, &dst);
     } else {
-        return hnv_result(HNV_SLOW, HNV_REASON_NOT_PLAIN);
+        hnv_result_set(result, HNV_SLOW, HNV_REASON_NOT_PLAIN);
+        return false;
     }
     if (to_next_hop) {
         space_query_ca6(q, action->vsid, &action->next_hop);
     }
-    return (ttl > 1 ? hnv_result(HNV_DONE, HNV_REASON_NONE)
-            : hnv_result(HNV_SLOW, HNV_REASON_TTL));
+    if (ttl <= 1) {
+        hnv_result_set(result, HNV_SLOW, HNV_REASON_TTL);
+        return false;
+    }
+    hnv_result_set(result, HNV_DONE, HNV_REASON_NONE);
+    return true;
 }
 
-static void
+/* By one, with the checksum after RFC 1624: TTL is the upper byte of its
+ * word. */
+static inline void
 decrement_ttl(struct dp_packet *packet)
 {
     if (hnv_eth_type(packet) == htons(ETH_TYPE_IP)) {
         struct ip_header *ip = dp_packet_l3(packet);
-        uint8_t ttl = ip->ip_ttl--;
+        uint32_t sum = ((uint16_t) ~ip->ip_csum
+                        + (uint16_t) ~htons(ip->ip_ttl << 8));
 
-        ip->ip_csum = recalc_csum16(ip->ip_csum, htons(ttl << 8),
-                                    htons(ip->ip_ttl << 8));
+        ip->ip_ttl--;
+        sum += htons(ip->ip_ttl << 8);
+        ip->ip_csum = hnv_csum_finish(sum);
     } else {
         struct ovs_16aligned_ip6_hdr *ip6 = dp_packet_l3(packet);
 
@@ -64,7 +75,7 @@ decrement_ttl(struct dp_packet *packet)
     }
 }
 
-static void
+static inline void
 route(struct dp_packet *packet, struct eth_addr router, struct eth_addr mac)
 {
     struct eth_header *eth = dp_packet_data(packet);
@@ -74,6 +85,16 @@ route(struct dp_packet *packet, struct eth_addr router, struct eth_addr mac)
     decrement_ttl(packet);
 }
 
+/* Moves answers, the first of which are those about the packets in 'of', to
+ * where their packets are. */
+static void
+spread(struct space_answer *answers, const uint8_t *of, size_t n)
+{
+    for (size_t j = n; j-- > 0; ) {
+        answers[of[j]] = answers[j];
+    }
+}
+
 void
 hnv_route_execute(const struct space_table *st,
                   const struct hnv_route *action,
@@ -81,27 +102,29 @@ hnv_route_execute(const struct space_table *st,
                   struct hnv_result *results, struct space_answer *answers)
 {
     struct space_query q[SPACE_BATCH_MAX];
-    struct space_answer found[SPACE_BATCH_MAX];
     uint8_t of[SPACE_BATCH_MAX];
+    bool to_next_hop = ipv6_addr_is_set(&action->next_hop);
     size_t n_queries = 0;
 
     for (size_t i = 0; i < n; i++) {
-        results[i] = ask_for_ca(action, packets[i], &q[n_queries]);
         of[n_queries] = i;
-        n_queries += results[i].verdict == HNV_DONE;
+        n_queries += ask_for_ca(action, to_next_hop, packets[i],
+                                &q[n_queries], &results[i]);
     }
     if (!n_queries) {
         return;
     }
-    space_table_find(st, q, n_queries, found);
+    space_table_find(st, q, n_queries, answers);
+    if (n_queries < n) {
+        spread(answers, of, n_queries);
+    }
     for (size_t j = 0; j < n_queries; j++) {
         size_t i = of[j];
 
-        answers[i] = found[j];
-        if (found[j].found && !eth_addr_is_zero(found[j].mac)) {
-            route(packets[i], action->router, found[j].mac);
+        if (answers[i].found && !eth_addr_is_zero(answers[i].mac)) {
+            route(packets[i], action->router, answers[i].mac);
         } else {
-            results[i] = hnv_result(HNV_MISS, HNV_REASON_UNKNOWN_CA);
+            hnv_result_set(&results[i], HNV_MISS, HNV_REASON_UNKNOWN_CA);
         }
     }
 }
@@ -124,8 +147,10 @@ hnv_switch_execute(const struct space_table *st,
     }
     space_table_find(st, q, n, answers);
     for (size_t i = 0; i < n; i++) {
-        results[i] = (answers[i].found
-                      ? hnv_result(HNV_DONE, HNV_REASON_NONE)
-                      : hnv_result(HNV_MISS, HNV_REASON_UNKNOWN_MAC));
+        if (answers[i].found) {
+            hnv_result_set(&results[i], HNV_DONE, HNV_REASON_NONE);
+        } else {
+            hnv_result_set(&results[i], HNV_MISS, HNV_REASON_UNKNOWN_MAC);
+        }
     }
 }

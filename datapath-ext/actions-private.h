@@ -17,6 +17,24 @@ hnv_result(enum hnv_verdict verdict, enum hnv_reason reason)
     return (struct hnv_result) { .verdict = verdict, .reason = reason };
 }
 
+/* Member by member: to copy what was just written so makes processors wait. */
+static inline void
+hnv_result_set(struct hnv_result *result, enum hnv_verdict verdict,
+               enum hnv_reason reason)
+{
+    result->verdict = verdict;
+    result->reason = reason;
+}
+
+/* As csum_finish(), of a sum of a few words. */
+static inline ovs_be16
+hnv_csum_finish(uint32_t sum)
+{
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    return ~sum;
+}
+
 /* The protocol above Ethernet and its tags, zero if it is not parsed. */
 static inline ovs_be16
 hnv_eth_type(const struct dp_packet *packet)

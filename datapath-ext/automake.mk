@@ -34,6 +34,7 @@ datapath_ext_libhnvdp_la_SOURCES = \
 	datapath-ext/space-grace.h \
 	datapath-ext/space-locators.c \
 	datapath-ext/space-locators.h \
+	datapath-ext/space-query.h \
 	datapath-ext/space-set.c \
 	datapath-ext/space-set.h \
 	datapath-ext/space-slot.h \
@@ -49,6 +50,7 @@ EXTRA_DIST += \
 	datapath-ext/graft/graft \
 	datapath-ext/graft/in-dpif-netdev-execute.inc \
 	datapath-ext/graft/in-dpif-netdev-headers.inc \
+	datapath-ext/graft/in-dpif-netdev-tunnel.inc \
 	datapath-ext/graft/in-dpif-netdev.inc \
 	datapath-ext/graft/in-ofp-actions.inc \
 	datapath-ext/graft/in-xlate-admit.inc \

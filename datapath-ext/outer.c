@@ -5,13 +5,9 @@
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
-#include <string.h>
 #include "csum.h"
-#include "dp-packet.h"
-#include "netdev-native-tnl.h"
-#include "packets.h"
+#include "datapath-ext/actions-private.h"
 #include "unaligned.h"
-#include "util.h"
 
 /* The key of NVGRE is VSID << 8 | FlowID (RFC 7637 section 3.2). */
 struct gre_key_header {
@@ -26,6 +22,8 @@ struct vxlan_header {
 };
 BUILD_ASSERT_DECL(VLAN_ETH_HEADER_LEN + IPV6_HEADER_LEN
                   + sizeof(struct vxlan_header) <= OUTER_MAX_LEN);
+BUILD_ASSERT_DECL(ETH_HEADER_LEN + IP_HEADER_LEN
+                  + sizeof(struct vxlan_header) == OUTER_FIXED_LEN);
 
 /* Preparing. */
 
@@ -170,8 +168,14 @@ outer_header_init(struct outer_header *h, const struct outer_params *p)
 
 /* Pushing. */
 
-/* What the outer header takes over.  Congestion that the packet has met before
- * is its own affair; see RFC 3168 section 9.1.1. */
+/* What the outer header takes over of a packet's ECN.  Congestion that the
+ * packet has met before is its own affair; see RFC 3168 section 9.1.1. */
+static uint8_t
+outer_ecn(uint8_t ecn)
+{
+    return ecn == IP_ECN_CE ? IP_ECN_ECT_0 : ecn;
+}
+
 static uint8_t
 ecn_of(const struct dp_packet *packet)
 {
@@ -188,7 +192,7 @@ ecn_of(const struct dp_packet *packet)
     } else if (type == htons(ETH_TYPE_IPV6)) {
         ecn = l3[1] >> 4 & IP_ECN_MASK;
     }
-    return ecn == IP_ECN_CE ? IP_ECN_ECT_0 : ecn;
+    return outer_ecn(ecn);
 }
 
 static void
@@ -199,7 +203,7 @@ finish_ipv4(struct ip_header *ip, const struct outer_header *h, uint8_t tos,
 
     ip->ip_tos = tos;
     ip->ip_tot_len = htons(len);
-    ip->ip_csum = csum_finish(csum_add16(sum, htons(len)));
+    ip->ip_csum = hnv_csum_finish(csum_add16(sum, htons(len)));
 }
 
 static void
@@ -227,10 +231,7 @@ finish_vxlan(struct vxlan_header *x, const void *l3,
              const struct outer_header *h, uint32_t vsid, uint32_t hash,
              size_t len)
 {
-    uint32_t n_ports = tnl_udp_port_max - tnl_udp_port_min;
-
-    x->udp.udp_src = htons(((uint64_t) hash * n_ports >> 32)
-                           + tnl_udp_port_min);
+    x->udp.udp_src = outer_udp_src(hash);
     x->udp.udp_len = htons(len);
     put_16aligned_be32(&x->vxlan.vx_vni, htonl(vsid << 8));
     if (h->udp_csum) {
@@ -238,13 +239,30 @@ finish_vxlan(struct vxlan_header *x, const void *l3,
     }
 }
 
+void
+outer_header_fix(struct outer_header *h, uint32_t vsid, uint8_t ecn)
+{
+    if (h->is_ipv6 || h->encap != SPACE_VXLAN || h->udp_csum
+        || h->len != OUTER_FIXED_LEN) {
+        return;
+    }
+
+    struct ip_header *ip = (void *) (h->bytes + h->l3_ofs);
+    struct vxlan_header *x = (void *) (ip + 1);
+    uint8_t tos = h->tos | outer_ecn(ecn);
+
+    ip->ip_tos = tos;
+    put_16aligned_be32(&x->vxlan.vx_vni, htonl(vsid << 8));
+    h->fixed_sum = csum_add16(h->ip_sum, first_word(tos));
+    h->is_fixed = true;
+}
+
 /* The most frequent lengths are copied without a call. */
 static void
 copy_header(void *dst, const struct outer_header *h)
 {
     enum {
-        IPV4_VXLAN = (ETH_HEADER_LEN + IP_HEADER_LEN
-                      + sizeof(struct vxlan_header)),
+        IPV4_VXLAN = OUTER_FIXED_LEN,
         IPV4_NVGRE = (ETH_HEADER_LEN + IP_HEADER_LEN
                       + sizeof(struct gre_key_header)),
     };
@@ -258,13 +276,25 @@ copy_header(void *dst, const struct outer_header *h)
     }
 }
 
+/* As dp_packet_push_uninit(), which is a call. */
+static inline uint8_t *
+push_uninit(struct dp_packet *packet, size_t size)
+{
+    if (OVS_UNLIKELY(dp_packet_headroom(packet) < size)) {
+        return dp_packet_push_uninit(packet, size);
+    }
+    dp_packet_set_data(packet, (char *) dp_packet_data(packet) - size);
+    dp_packet_set_size(packet, dp_packet_size(packet) + size);
+    return dp_packet_data(packet);
+}
+
 void
 outer_push(struct dp_packet *packet, const struct outer_header *h,
            uint32_t vsid, uint32_t hash)
 {
     uint8_t tos = h->tos | ecn_of(packet);
     size_t l3_len = h->is_ipv6 ? IPV6_HEADER_LEN : IP_HEADER_LEN;
-    uint8_t *bytes = dp_packet_push_uninit(packet, h->len);
+    uint8_t *bytes = push_uninit(packet, h->len);
     size_t len = dp_packet_size(packet) - h->l3_ofs;
     uint8_t *l3 = bytes + h->l3_ofs;
     void *l4 = l3 + l3_len;

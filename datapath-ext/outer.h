@@ -14,13 +14,19 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
+#include "dp-packet.h"
 #include "model/space.h"
+#include "netdev-native-tnl.h"
 #include "openvswitch/types.h"
-
-struct dp_packet;
+#include "packets.h"
+#include "util.h"
 
 /* The longest: 802.1Q, IPv6, VXLAN. */
 #define OUTER_MAX_LEN 76
+
+/* IPv4, VXLAN. */
+#define OUTER_FIXED_LEN 50
 
 struct outer_params {
     enum space_encap encap;     /* SPACE_VXLAN or SPACE_NVGRE. */
@@ -51,16 +57,69 @@ struct outer_header {
     uint8_t tos;
     uint32_t ip_sum;            /* IPv4: of all that is the same in every
                                  * packet, for csum_add16(). */
+    bool is_fixed;              /* See outer_header_fix(). */
+    uint32_t fixed_sum;
     uint8_t bytes[OUTER_MAX_LEN];
 };
 
 /* False if the parameters make no sense together. */
 bool outer_header_init(struct outer_header *, const struct outer_params *);
 
+/* VXLAN's source port. */
+static inline ovs_be16
+outer_udp_src(uint32_t hash)
+{
+    uint32_t n_ports = tnl_udp_port_max - tnl_udp_port_min;
+
+    return htons(((uint64_t) hash * n_ports >> 32) + tnl_udp_port_min);
+}
+
 /* Puts the header around 'packet', for subnet 'vsid'.  'hash' is that of the
  * packet's flow.  The packet's offsets are those of the outer headers then;
  * its metadata are the caller's.  Allocates if the packet lacks headroom. */
 void outer_push(struct dp_packet *packet, const struct outer_header *,
                 uint32_t vsid, uint32_t hash);
+
+/* The most frequent header, IPv4 and VXLAN without checksum, for packets that
+ * are all of subnet 'vsid' and have the same ECN ('ecn'): puts that into the
+ * header, too.  Other headers are left as they are. */
+void outer_header_fix(struct outer_header *, uint32_t vsid, uint8_t ecn);
+
+/* As outer_push(), of a packet of those that the header was fixed for. */
+static inline void
+outer_push_fixed(struct dp_packet *packet, const struct outer_header *h,
+                 uint32_t vsid, uint32_t hash)
+{
+    enum {
+        LEN = OUTER_FIXED_LEN,
+        L3 = ETH_HEADER_LEN,
+        L4 = L3 + IP_HEADER_LEN
+    };
+
+    if (OVS_UNLIKELY(!h->is_fixed || dp_packet_headroom(packet) < LEN)) {
+        outer_push(packet, h, vsid, hash);
+        return;
+    }
+
+    uint8_t *bytes = (uint8_t *) dp_packet_data(packet) - LEN;
+    struct ip_header *ip = (void *) (bytes + L3);
+    struct udp_header *udp = (void *) (bytes + L4);
+    uint32_t size = dp_packet_size(packet) + LEN;
+    uint32_t sum = h->fixed_sum + htons(size - L3);
+
+    memcpy(bytes, h->bytes, LEN);
+    ip->ip_tot_len = htons(size - L3);
+    sum = (sum & 0xffff) + (sum >> 16);
+    ip->ip_csum = ~((sum & 0xffff) + (sum >> 16));
+    udp->udp_src = outer_udp_src(hash);
+    udp->udp_len = htons(size - L4);
+
+    dp_packet_set_data(packet, bytes);
+    dp_packet_set_size(packet, size);
+    packet->packet_type = htonl(PT_ETH);
+    dp_packet_reset_offsets(packet);
+    packet->l3_ofs = L3;
+    packet->l4_ofs = L4;
+}
 
 #endif /* datapath-ext/outer.h */

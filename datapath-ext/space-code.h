@@ -60,7 +60,9 @@ space_code_subnet(uint32_t vsid)
 static inline void
 space_code_mac(struct space_slot *slot, uint32_t vsid, struct eth_addr mac)
 {
-    uint64_t mac64 = eth_addr_to_uint64(mac);
+    uint64_t mac64 = ((uint64_t) ntohs(mac.be16[0]) << 32
+                      | (uint64_t) ntohs(mac.be16[1]) << 16
+                      | ntohs(mac.be16[2]));
 
     slot->first = space_code_subnet(vsid) | mac64 >> SPACE_CODE_KEY_LOW;
     slot->last = mac64 << (64 - SPACE_CODE_KEY_LOW);

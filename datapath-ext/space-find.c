@@ -1,67 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 #include <config.h>
-#include "datapath-ext/space-table.h"
+#include "datapath-ext/space-query.h"
 #include <string.h>
-#include "datapath-ext/space-code.h"
+#include "compiler.h"
 #include "datapath-ext/space-set.h"
 #include "datapath-ext/space-table-private.h"
-
-/* What readers ask. */
-
-void
-space_query_ca4(struct space_query *q, uint32_t vsid, ovs_be32 ca)
-{
-    space_code_ipv4(&q->slot, vsid, ca);
-    q->set = SPACE_SET_CA4;
-}
-
-void
-space_query_ca6(struct space_query *q, uint32_t vsid,
-                const struct in6_addr *ca)
-{
-    if (IN6_IS_ADDR_V4MAPPED(ca)) {
-        space_query_ca4(q, vsid, in6_addr_get_mapped_ipv4(ca));
-    } else {
-        space_code_other(&q->slot, SPACE_BY_CA, vsid, ca, 0);
-        q->set = SPACE_SET_OTHERS;
-    }
-}
-
-void
-space_query_share(struct space_query *q, uint32_t vsid,
-                  const struct in6_addr *ca, uint32_t share)
-{
-    space_code_other(&q->slot, SPACE_BY_SHARE, vsid, ca, share);
-    q->set = SPACE_SET_OTHERS;
-}
-
-void
-space_query_mac(struct space_query *q, uint32_t vsid, struct eth_addr mac)
-{
-    space_code_mac(&q->slot, vsid, mac);
-    q->set = SPACE_SET_MAC;
-}
-
-void
-space_query_port(struct space_query *q, uint32_t vsid, struct eth_addr mac)
-{
-    space_code_mac(&q->slot, vsid, mac);
-    q->set = SPACE_SET_PORT;
-}
-
-void
-space_query_peer(struct space_query *q, uint32_t domain,
-                 const struct in6_addr *pa)
-{
-    if (IN6_IS_ADDR_V4MAPPED(pa)) {
-        space_code_ipv4(&q->slot, domain, in6_addr_get_mapped_ipv4(pa));
-        q->set = SPACE_SET_PEER4;
-    } else {
-        space_code_other(&q->slot, SPACE_PEER, domain, pa, 0);
-        q->set = SPACE_SET_OTHERS;
-    }
-}
 
 /* All first buckets are asked for before the first one is read, so that the
  * memory's answers overlap. */
@@ -74,7 +18,7 @@ space_query_peer(struct space_query *q, uint32_t domain,
      ? FUNCTION(__VA_ARGS__, &space_layouts[SPACE_SET_MAC])                 \
      : FUNCTION(__VA_ARGS__, &space_layouts[SPACE_SET_CA4]))
 
-static inline struct space_probe
+static inline ALWAYS_INLINE struct space_probe
 begin(const struct space_set *set, const struct space_query *q,
       const struct space_layout *layout)
 {
@@ -84,7 +28,7 @@ begin(const struct space_set *set, const struct space_query *q,
     return probe;
 }
 
-static inline bool
+static inline ALWAYS_INLINE bool
 finish(struct space_probe probe, const struct space_query *q,
        struct space_slot *slot, const struct space_layout *layout)
 {
@@ -92,25 +36,59 @@ finish(struct space_probe probe, const struct space_query *q,
 }
 
 static inline void
-answer(const struct space_query *q, const struct space_slot *slot,
-       struct space_answer *a)
+answer(uint32_t set, const struct space_slot *slot, struct space_answer *a)
 {
     a->found = true;
     a->learned = false;
-    if (q->set == SPACE_SET_PORT) {
+    if (set == SPACE_SET_PORT) {
         a->port = slot->last;
         return;
     }
     a->learned = space_decode_learned(slot);
     a->locator = space_decode_locator(slot);
-    if (q->set != SPACE_SET_MAC) {
+    if (set != SPACE_SET_MAC) {
         a->mac = space_decode_mac(slot);
     }
 }
 
-uint32_t
-space_table_find(const struct space_table *st, const struct space_query *q,
-                 size_t n, struct space_answer *answers)
+/* Whether all questions are about one table, as most batches' are. */
+static inline bool
+are_alike(const struct space_query *q, size_t n)
+{
+    uint32_t differences = 0;
+
+    for (size_t i = 1; i < n; i++) {
+        differences |= q[i].set ^ q[0].set;
+    }
+    return !differences;
+}
+
+static inline ALWAYS_INLINE uint32_t
+find_alike(const struct space_set *set, const struct space_query *q, size_t n,
+           struct space_answer *answers, const struct space_layout *layout)
+{
+    struct space_probe probes[SPACE_BATCH_MAX];
+    uint32_t found = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        probes[i] = begin(set, &q[i], layout);
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct space_slot slot;
+
+        if (finish(probes[i], &q[i], &slot, layout)) {
+            found |= UINT32_C(1) << i;
+            answer(q[0].set, &slot, &answers[i]);
+        } else {
+            memset(&answers[i], 0, sizeof answers[i]);
+        }
+    }
+    return found;
+}
+
+static uint32_t
+find_mixed(const struct space_table *st, const struct space_query *q,
+           size_t n, struct space_answer *answers)
 {
     struct space_probe probes[SPACE_BATCH_MAX];
     uint32_t found = 0;
@@ -123,10 +101,21 @@ space_table_find(const struct space_table *st, const struct space_query *q,
 
         if (WITH_LAYOUT(q[i].set, finish, probes[i], &q[i], &slot)) {
             found |= UINT32_C(1) << i;
-            answer(&q[i], &slot, &answers[i]);
+            answer(q[i].set, &slot, &answers[i]);
         } else {
             memset(&answers[i], 0, sizeof answers[i]);
         }
     }
     return found;
+}
+
+uint32_t
+space_table_find(const struct space_table *st, const struct space_query *q,
+                 size_t n, struct space_answer *answers)
+{
+    return (!n ? 0
+            : are_alike(q, n)
+            ? WITH_LAYOUT(q[0].set, find_alike, &st->sets[q[0].set], q, n,
+                          answers)
+            : find_mixed(st, q, n, answers));
 }

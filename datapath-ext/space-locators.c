@@ -13,30 +13,13 @@
 #include "ovs-rcu.h"
 #include "util.h"
 
-/* Locators are in chunks that never move.  What the writer counts with is kept
- * apart from what readers read. */
-
-#define CHUNK_BITS 10
-#define CHUNK_SIZE (1 << CHUNK_BITS)
-#define N_CHUNKS ((SPACE_LOCATOR_MAX + 1) >> CHUNK_BITS)
-
 /* In a list, because this host mostly has one PA of a family. */
-struct prepared;
-typedef OVSRCU_TYPE(struct prepared *) prepared_link;
-
-struct prepared {
-    prepared_link next;
+struct space_prepared {
+    space_prepared_link next;
     uint16_t local_pa;
     struct outer_header header;
 };
-BUILD_ASSERT_DECL(sizeof(struct prepared) <= 2 * CACHE_LINE_SIZE);
-
-/* Two in a cache line. */
-struct locator {
-    struct space_locator where;
-    prepared_link prepared;
-};
-BUILD_ASSERT_DECL(sizeof(struct locator) == 32);
+BUILD_ASSERT_DECL(sizeof(struct space_prepared) <= 2 * CACHE_LINE_SIZE);
 
 struct use {
     struct hmap_node node;      /* In 'by_where', unless it is free. */
@@ -48,12 +31,13 @@ struct use {
 };
 
 struct chunk {
-    struct locator locators[CHUNK_SIZE];
-    struct use uses[CHUNK_SIZE];
+    struct space_chunk readers;
+    struct use uses[SPACE_CHUNK_SIZE];
 };
+BUILD_ASSERT_DECL(offsetof(struct chunk, readers) == 0);
 
 struct space_locators {
-    OVSRCU_TYPE(struct chunk *) chunks[N_CHUNKS];
+    struct space_chunks chunks;
 
     /* Held when a locator begins or ends and when headers change, so that
      * nobody sets a header to a locator that has become another's. */
@@ -68,41 +52,41 @@ struct space_locators {
     uint32_t first_free, last_free;     /* 0: none.  The oldest first. */
 };
 
+BUILD_ASSERT_DECL(offsetof(struct space_locators, chunks) == 0);
+
 static struct chunk *
 get_chunk(const struct space_locators *ls, uint32_t locator)
 {
-    return ovsrcu_get(struct chunk *, &ls->chunks[locator >> CHUNK_BITS]);
+    return CONTAINER_OF(
+        ovsrcu_get(struct space_chunk *,
+                   &ls->chunks.chunks[locator >> SPACE_CHUNK_BITS]),
+        struct chunk, readers);
 }
 
-static struct locator *
+static struct space_chunk_locator *
 get_locator(const struct space_locators *ls, uint32_t locator)
 {
-    return &get_chunk(ls, locator)->locators[locator % CHUNK_SIZE];
+    return &get_chunk(ls, locator)->readers.locators[locator
+                                                     % SPACE_CHUNK_SIZE];
 }
 
 static struct use *
 get_use(const struct space_locators *ls, uint32_t locator)
 {
-    return &get_chunk(ls, locator)->uses[locator % CHUNK_SIZE];
+    return &get_chunk(ls, locator)->uses[locator % SPACE_CHUNK_SIZE];
 }
 
 /* For readers. */
-
-const struct space_locator *
-space_locators_get(const struct space_locators *ls, uint32_t locator)
-{
-    return &get_locator(ls, locator)->where;
-}
 
 const struct outer_header *
 space_locators_get_header(const struct space_locators *ls, uint32_t locator,
                           uint16_t local_pa)
 {
-    const struct locator *l = get_locator(ls, locator);
-    const struct prepared *p;
+    const struct space_chunk_locator *l = get_locator(ls, locator);
+    const struct space_prepared *p;
 
-    for (p = ovsrcu_get(struct prepared *, &l->prepared); p;
-         p = ovsrcu_get(struct prepared *, &p->next)) {
+    for (p = ovsrcu_get(struct space_prepared *, &l->prepared); p;
+         p = ovsrcu_get(struct space_prepared *, &p->next)) {
         if (p->local_pa == local_pa) {
             return &p->header;
         }
@@ -121,7 +105,7 @@ space_locators_prefetch_header(const struct space_locators *ls,
                                uint32_t locator)
 {
     const char *p = (const char *) ovsrcu_get(
-        struct prepared *, &get_locator(ls, locator)->prepared);
+        struct space_prepared *, &get_locator(ls, locator)->prepared);
 
     OVS_PREFETCH(p);
     OVS_PREFETCH(p + CACHE_LINE_SIZE);
@@ -132,25 +116,26 @@ space_locators_prefetch_header(const struct space_locators *ls,
 /* Takes away what 'link' leads to.  Readers that are there find their way
  * on. */
 static void
-remove_header(struct space_locators *ls, prepared_link *link)
+remove_header(struct space_locators *ls, space_prepared_link *link)
     OVS_REQUIRES(ls->mutex)
 {
-    struct prepared *p = ovsrcu_get_protected(struct prepared *, link);
+    struct space_prepared *p = ovsrcu_get_protected(struct space_prepared *,
+                                                    link);
 
-    ovsrcu_set(link, ovsrcu_get_protected(struct prepared *, &p->next));
+    ovsrcu_set(link, ovsrcu_get_protected(struct space_prepared *, &p->next));
     ls->n_headers--;
     ovsrcu_postpone(free_cacheline, p);
 }
 
 /* Those of 'local_pa'. */
 static void
-remove_headers_of(struct space_locators *ls, prepared_link *link,
+remove_headers_of(struct space_locators *ls, space_prepared_link *link,
                   uint16_t local_pa)
     OVS_REQUIRES(ls->mutex)
 {
-    struct prepared *p;
+    struct space_prepared *p;
 
-    while ((p = ovsrcu_get_protected(struct prepared *, link))) {
+    while ((p = ovsrcu_get_protected(struct space_prepared *, link))) {
         if (p->local_pa == local_pa) {
             remove_header(ls, link);
         } else {
@@ -160,25 +145,25 @@ remove_headers_of(struct space_locators *ls, prepared_link *link,
 }
 
 static void
-remove_headers(struct space_locators *ls, prepared_link *link)
+remove_headers(struct space_locators *ls, space_prepared_link *link)
     OVS_REQUIRES(ls->mutex)
 {
-    while (ovsrcu_get_protected(struct prepared *, link)) {
+    while (ovsrcu_get_protected(struct space_prepared *, link)) {
         remove_header(ls, link);
     }
 }
 
 /* The new one goes first: no reader is without one meanwhile. */
 static void
-replace_header(struct space_locators *ls, prepared_link *link,
+replace_header(struct space_locators *ls, space_prepared_link *link,
                uint16_t local_pa, const struct outer_header *header)
     OVS_REQUIRES(ls->mutex)
 {
-    struct prepared *p = xmalloc_cacheline(sizeof *p);
+    struct space_prepared *p = xmalloc_cacheline(sizeof *p);
 
     p->local_pa = local_pa;
     p->header = *header;
-    ovsrcu_init(&p->next, ovsrcu_get_protected(struct prepared *, link));
+    ovsrcu_init(&p->next, ovsrcu_get_protected(struct space_prepared *, link));
     ovsrcu_set(link, p);
     ls->n_headers++;
     remove_headers_of(ls, &p->next, local_pa);
@@ -208,7 +193,7 @@ space_locators_set_header(struct space_locators *ls, uint32_t locator,
     bool ok = leads_to(ls, locator, where);
 
     if (ok) {
-        prepared_link *link = &get_locator(ls, locator)->prepared;
+        space_prepared_link *link = &get_locator(ls, locator)->prepared;
 
         if (header) {
             replace_header(ls, link, local_pa, header);
@@ -273,8 +258,10 @@ take_number(struct space_locators *ls, uint32_t *ret_locator)
     }
     *ret_locator = ls->n++;
     if (!get_chunk(ls, *ret_locator)) {
-        ovsrcu_set(&ls->chunks[*ret_locator >> CHUNK_BITS],
-                   (struct chunk *) xzalloc_cacheline(sizeof(struct chunk)));
+        struct chunk *chunk = xzalloc_cacheline(sizeof *chunk);
+
+        ovsrcu_set(&ls->chunks.chunks[*ret_locator >> SPACE_CHUNK_BITS],
+                   &chunk->readers);
         ls->n_chunks++;
     }
     return true;
@@ -284,7 +271,7 @@ static void
 begin_use(struct space_locators *ls, uint32_t locator,
           const struct space_where *where, uint32_t hash)
 {
-    struct locator *l = get_locator(ls, locator);
+    struct space_chunk_locator *l = get_locator(ls, locator);
     struct use *use = get_use(ls, locator);
 
     ovs_mutex_lock(&ls->mutex);
@@ -418,8 +405,8 @@ void
 space_locators_destroy(struct space_locators *ls)
 {
     space_locators_clear_headers(ls);
-    for (size_t i = 0; i < N_CHUNKS; i++) {
-        free_cacheline(get_chunk(ls, i << CHUNK_BITS));
+    for (size_t i = 0; i < SPACE_N_CHUNKS; i++) {
+        free_cacheline(get_chunk(ls, i << SPACE_CHUNK_BITS));
     }
     hmap_destroy(&ls->by_where);
     ovs_mutex_destroy(&ls->mutex);
@@ -436,7 +423,7 @@ size_t
 space_locators_bytes(const struct space_locators *ls)
 {
     ovs_mutex_lock(&ls->mutex);
-    size_t headers = ls->n_headers * sizeof(struct prepared);
+    size_t headers = ls->n_headers * sizeof(struct space_prepared);
     ovs_mutex_unlock(&ls->mutex);
 
     return (sizeof *ls + ls->n_chunks * sizeof(struct chunk) + headers

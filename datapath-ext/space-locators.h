@@ -21,6 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "model/space.h"
+#include "openvswitch/util.h"
+#include "ovs-rcu.h"
 
 struct outer_header;
 struct space_locators;
@@ -37,8 +39,8 @@ struct space_locator {
     uint8_t encap;              /* enum space_encap */
 };
 
-const struct space_locator *space_locators_get(const struct space_locators *,
-                                               uint32_t locator);
+static inline const struct space_locator *
+space_locators_get(const struct space_locators *, uint32_t locator);
 
 /* The header for packets from 'local_pa', as hnv_encap.local_pa counts them;
  * NULL if there is none. */
@@ -61,5 +63,41 @@ bool space_locators_set_header(struct space_locators *, uint32_t locator,
 
 /* Takes all headers away. */
 void space_locators_clear_headers(struct space_locators *);
+
+/* Private, for the function in line.  Locators are in chunks that never move;
+ * what the writer counts with is kept apart from what readers read. */
+
+#define SPACE_CHUNK_BITS 10
+#define SPACE_CHUNK_SIZE (1 << SPACE_CHUNK_BITS)
+#define SPACE_N_CHUNKS ((SPACE_LOCATOR_MAX + 1) >> SPACE_CHUNK_BITS)
+
+struct space_prepared;
+typedef OVSRCU_TYPE(struct space_prepared *) space_prepared_link;
+
+/* Two in a cache line. */
+struct space_chunk_locator {
+    struct space_locator where;
+    space_prepared_link prepared;
+};
+BUILD_ASSERT_DECL(sizeof(struct space_chunk_locator) == 32);
+
+struct space_chunk {
+    struct space_chunk_locator locators[SPACE_CHUNK_SIZE];
+};
+
+/* What struct space_locators begins with. */
+struct space_chunks {
+    OVSRCU_TYPE(struct space_chunk *) chunks[SPACE_N_CHUNKS];
+};
+
+static inline const struct space_locator *
+space_locators_get(const struct space_locators *ls, uint32_t locator)
+{
+    const struct space_chunks *chunks = (const void *) ls;
+    const struct space_chunk *chunk = ovsrcu_get(
+        struct space_chunk *, &chunks->chunks[locator >> SPACE_CHUNK_BITS]);
+
+    return &chunk->locators[locator % SPACE_CHUNK_SIZE].where;
+}
 
 #endif /* datapath-ext/space-locators.h */

@@ -231,6 +231,7 @@ space_set_find(struct space_probe probe, const struct space_layout *layout,
         uint64_t firsts[SPACE_BUCKET_SLOTS];
         unsigned int matches = 0;
 
+#pragma GCC unroll 4
         for (int i = 0; i < SPACE_BUCKET_SLOTS; i++) {
             firsts[i] = space_word_read(&words[i * layout->n_words],
                                         memory_order_acquire);

@@ -94,21 +94,11 @@ bool space_table_get(const struct space_table *, const struct space_key *,
 
 /* Readers. */
 
-/* A question. */
+/* A question; space-query.h makes them. */
 struct space_query {
     struct space_slot slot;     /* The key. */
     uint32_t set;               /* Which table. */
 };
-
-void space_query_ca4(struct space_query *, uint32_t vsid, ovs_be32 ca);
-void space_query_ca6(struct space_query *, uint32_t vsid,
-                     const struct in6_addr *ca);    /* Or IPv4-mapped. */
-void space_query_share(struct space_query *, uint32_t vsid,
-                       const struct in6_addr *ca, uint32_t share);
-void space_query_mac(struct space_query *, uint32_t vsid, struct eth_addr);
-void space_query_port(struct space_query *, uint32_t vsid, struct eth_addr);
-void space_query_peer(struct space_query *, uint32_t domain,
-                      const struct in6_addr *pa);
 
 struct space_answer {
     bool found;

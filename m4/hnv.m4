@@ -65,9 +65,28 @@ vSwitch with --with-ovs-source=DIR|TARBALL])])
        [no], [OVS_CONFIGURE_ARGS=],
        [OVS_CONFIGURE_ARGS="--with-dpdk=$withval"])],
     [OVS_CONFIGURE_ARGS=])
+  HNV_CHECK_DPDK_HEADERS
   AC_SUBST([OVS_CONFIGURE_ARGS])
   AC_SUBST([OVS_SOURCE])
   AC_SUBST([OVS_BUILD])
+])
+
+# HNV_CHECK_DPDK_HEADERS
+# ----------------------
+# In an Open vSwitch with DPDK a packet begins with DPDK's own structure, so
+# whatever includes dp-packet.h needs DPDK's headers, with the flags that Open
+# vSwitch compiles them with: pkg-config's, but for those that choose
+# processors.
+AC_DEFUN([HNV_CHECK_DPDK_HEADERS], [
+  OVS_DPDK_CPPFLAGS=
+  AS_IF([test -n "$OVS_CONFIGURE_ARGS" || \
+         grep '^#define DPDK_NETDEV 1' "$OVS_BUILD/config.h" \
+             >/dev/null 2>&1],
+    [PKG_CHECK_MODULES([DPDK], [libdpdk])
+     OVS_DPDK_CPPFLAGS=`AS_ECHO(["$DPDK_CFLAGS -mssse3"]) | $SED \
+         -e 's/-march=[[^ ]]*//g' -e 's/-mno-avx512f//g' \
+         -e 's/-I *\//-isystem \//g'`])
+  AC_SUBST([OVS_DPDK_CPPFLAGS])
 ])
 
 # HNV_CHECK_SANITIZERS

@@ -263,7 +263,14 @@ bench: all tests/bench/space-table
 	/usr/bin/python3 -B '$(abs_top_srcdir)/tests/bench/move.py'
 	HNV_AGENT='$(abs_top_builddir)/agent/hnv-agent' \
 	/usr/bin/python3 -B '$(abs_top_srcdir)/tests/bench/firewall.py'
+	HNV_OVS_TREE='$(OVS_BUILD)' \
+	/usr/bin/python3 -B '$(abs_top_srcdir)/tests/bench/datapath.py'
+	HNV_OVS_TREE='$(OVS_BUILD)' \
+	/usr/bin/python3 -B '$(abs_top_srcdir)/tests/bench/datapath_more.py'
 EXTRA_DIST += \
+	tests/bench/datapath.py \
+	tests/bench/datapath_more.py \
+	tests/bench/dpdk_switch.py \
 	tests/bench/firewall.py \
 	tests/bench/mappings.py \
 	tests/bench/move.py

@@ -12,6 +12,7 @@
 #include "datapath-ext/actions.h"
 #include "datapath-ext/outer.h"
 #include "datapath-ext/space-locators.h"
+#include "datapath-ext/space-query.h"
 #include "dp-packet.h"
 #include "flow.h"
 #include "hash.h"

@@ -27,6 +27,7 @@ KINDS = ("ca", "mac", "pa", "peer", "share", "owner")
 LOCAL, VXLAN, NVGRE, BALANCED = range(4)
 PUT, DELETE, FLUSH, PUT_PORT, DELETE_PORT = range(5)
 KIND_PORT, ANY_KIND, ANY_VSID = 0xfe, 0xff, 0xffffffff
+SPACE_MOD_MAX = 1169             # HNV_SPACE_MOD_MAX
 
 
 def address(text):
@@ -169,16 +170,21 @@ class Switch:
         self.env = dict(os.environ, OVS_RUNDIR=self.folder,
                         OVS_LOGDIR=self.folder, OVS_DBDIR=self.folder,
                         OVS_SYSCONFDIR=self.folder)
+        self.start_database()
+        self.start_switch(vswitchd or "vswitchd/ovs-vswitchd")
+
+    def start_database(self):
         database = os.path.join(self.folder, "conf.db")
         self.tool("ovsdb/ovsdb-tool", "create", database,
-                  os.path.join(tree, "vswitchd/vswitch.ovsschema"))
+                  os.path.join(self.tree, "vswitchd/vswitch.ovsschema"))
         self.start("ovsdb/ovsdb-server",
                    "--remote=punix:" + self.path("db.sock"), database)
         self.wait_for(lambda: os.path.exists(self.path("db.sock")))
         self.vsctl("--no-wait", "init")
-        self.start(vswitchd or "vswitchd/ovs-vswitchd", "--enable-dummy",
-                   "--disable-system", "--disable-system-route",
-                   "unix:" + self.path("db.sock"))
+
+    def start_switch(self, vswitchd):
+        self.start(vswitchd, "--enable-dummy", "--disable-system",
+                   "--disable-system-route", "unix:" + self.path("db.sock"))
         self.wait_for(lambda: os.path.exists(self.path("ctl")))
 
     def path(self, name):
@@ -205,11 +211,11 @@ class Switch:
         for process in self.processes:
             process.wait(DEADLINE_S)
 
-    def tool(self, program, *args, **kwargs):
+    def tool(self, program, *args, timeout=6 * DEADLINE_S, **kwargs):
         done = subprocess.run([self.program(program)] + list(args),
                               env=self.env, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True,
-                              timeout=6 * DEADLINE_S, check=False, **kwargs)
+                              timeout=timeout, check=False, **kwargs)
         if done.returncode:
             raise RuntimeError(done.stdout)
         return done.stdout
@@ -221,8 +227,9 @@ class Switch:
     def appctl(self, *args):
         return self.tool("utilities/ovs-appctl", "-t", self.path("ctl"), *args)
 
-    def ofctl(self, *args):
-        return self.tool("utilities/ovs-ofctl", "-O", "OpenFlow13", *args)
+    def ofctl(self, *args, **kwargs):
+        return self.tool("utilities/ovs-ofctl", "-O", "OpenFlow13", *args,
+                         **kwargs)
 
     def mgmt(self, bridge):
         return "unix:" + self.path(bridge + ".mgmt")

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "datapath-ext/outer.h"
 #include "datapath-ext/space-locators.h"
+#include "datapath-ext/space-query.h"
 #include "dp-packet.h"
 #include "flow.h"
 #include "openvswitch/dynamic-string.h"

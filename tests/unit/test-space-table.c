@@ -6,6 +6,7 @@
 #include <string.h>
 #include "datapath-ext/outer.h"
 #include "datapath-ext/space-locators.h"
+#include "datapath-ext/space-query.h"
 #include "numbered-entries.h"
 #include "packets.h"
 #include "random.h"
