@@ -3,6 +3,7 @@
 #include <config.h>
 #include "datapath-ext/actions-private.h"
 #include "datapath-ext/space-locators.h"
+#include "datapath-ext/space-query.h"
 #include "flow.h"
 #include "packets.h"
 #include "util.h"
