@@ -258,6 +258,7 @@ CLEANFILES += $(EXTRA_PROGRAMS)
 bench: all tests/bench/space-table
 	tests/bench/space-table
 	HNV_AGENT='$(abs_top_builddir)/agent/hnv-agent' \
+	HNV_VSWITCHD='$(OVS_BUILD)/vswitchd/ovs-vswitchd' \
 	/usr/bin/python3 -B '$(abs_top_srcdir)/tests/bench/mappings.py'
 	HNV_AGENT='$(abs_top_builddir)/agent/hnv-agent' \
 	/usr/bin/python3 -B '$(abs_top_srcdir)/tests/bench/move.py'

@@ -4,8 +4,9 @@
 
 For each size the same rows, in the same transactions, go to a stock
 ovsdb-server and to the agent of a lab's host, whose switch is a real
-ovs-vswitchd.  The agent's time counts until cur_cfg says that the switch has
-all of it.  Then single mappings are added, moved and deleted, one at a time,
+ovs-vswitchd; and, if HNV_VSWITCHD names one, to an agent whose switch has the
+datapath extension.  The agent's time counts until cur_cfg says that the
+switch has all of it.  Then single mappings are added, moved and deleted, one at a time,
 and timed from the request to cur_cfg; next to it, the same requests answered
 by the stock ovsdb-server, which has no switch to tell.
 
@@ -208,9 +209,9 @@ def stock_server():
 
 
 @contextlib.contextmanager
-def agent_host(*args):
+def agent_host(*args, **switch):
     lab = hnv_lab.build(f"bench{os.getpid()}", lab_spec.from_json(LAB),
-                        hnv_lab.Programs(AGENT, list(args)))
+                        hnv_lab.Programs(AGENT, list(args), **switch))
     try:
         yield lab.host("h1")
     finally:
@@ -230,8 +231,8 @@ def measure_stock(size):
         return result
 
 
-def measure_agent(size, *args):
-    with agent_host(*args) as host:
+def measure_agent(size, *args, **switch):
+    with agent_host(*args, **switch) as host:
         agent = Agent(host)
         agent.commit()
         flows = agent.flows()
@@ -273,6 +274,10 @@ def main():
         "hnv-agent": measure_agent,
         "  --no-durable": lambda size: measure_agent(size, "--no-durable"),
     }
+    extended = os.environ.get("HNV_VSWITCHD")
+    if extended:
+        servers["  hnv backend"] = lambda size: measure_agent(
+            size, vswitchd=extended, backend="hnv")
     results = {}
     print("Loading mappings, in transactions of "
           f"{BATCH}; the agent's until the switch has them\n")
