@@ -172,7 +172,8 @@ EXTRA_DIST += \
 	tests/check-source \
 	tests/scenarios/run
 
-# System tests: hosts in network namespaces, real packets; root.
+# System tests: hosts in network namespaces, real packets; root.  HNV_BACKEND
+# chooses the backend that agents use, where a test does not.
 PYTEST = /usr/bin/python3 -B -m pytest -p no:cacheprovider
 PYTEST_FLAGS = -q -n 2 --dist loadfile
 check-system: all
@@ -182,6 +183,7 @@ check-system: all
 EXTRA_DIST += \
 	tests/system/bypass_frames.py \
 	tests/system/conftest.py \
+	tests/system/extension.py \
 	tests/system/firewall_random.py \
 	tests/system/firewall_reference.py \
 	tests/system/firewall_rules.py \
