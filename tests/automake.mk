@@ -181,6 +181,10 @@ check-system: all
 	HNV_OVS_TREE='$(OVS_BUILD)' \
 	$(PYTEST) $(PYTEST_FLAGS) '$(abs_top_srcdir)/tests/system'
 EXTRA_DIST += \
+	tests/system/alike.py \
+	tests/system/alike_outside.py \
+	tests/system/alike_packets.py \
+	tests/system/alike_policy.py \
 	tests/system/bypass_frames.py \
 	tests/system/conftest.py \
 	tests/system/extension.py \
@@ -192,6 +196,7 @@ EXTRA_DIST += \
 	tests/system/hnv_switch.py \
 	tests/system/ovsdb_peer.py \
 	tests/system/test_backend.py \
+	tests/system/test_backends_alike.py \
 	tests/system/test_bad_input.py \
 	tests/system/test_changes.py \
 	tests/system/test_datapath_admit.py \
