@@ -239,6 +239,7 @@ EXTRA_DIST += \
 	tests/system/test_restart.py \
 	tests/system/test_routing.py \
 	tests/system/test_router_advert.py \
+	tests/system/test_slow_path.py \
 	tests/system/test_trunk.py \
 	tests/system/test_trunk_learning.py \
 	tests/system/trunk.py \
