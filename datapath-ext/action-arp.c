@@ -89,6 +89,18 @@ is_shared_with_asker(const struct space_table *st,
                                   a->locator)->encap == SPACE_BALANCED);
 }
 
+/* Whatever MAC it calls itself by. */
+static bool
+is_askers_own(const struct space_table *st, const struct hnv_arp *action,
+              struct eth_addr mac)
+{
+    struct space_query q;
+    struct space_answer a;
+
+    space_query_port(&q, action->vsid, mac);
+    return space_table_find(st, &q, 1, &a) && a.port == action->asker;
+}
+
 /* 'a' is what was found. */
 static struct hnv_result
 reply(const struct space_table *st, const struct hnv_arp *action,
@@ -102,7 +114,7 @@ reply(const struct space_table *st, const struct hnv_arp *action,
         return hnv_result(HNV_SLOW, HNV_REASON_LEARNED);
     }
     if (is_shared_with_asker(st, a, packet, question)
-        || eth_addr_equals(a->mac, action->asker)) {
+        || is_askers_own(st, action, a->mac)) {
         return hnv_result(HNV_DROP, HNV_REASON_OWN);
     }
     if (question == QUESTION_ARP) {

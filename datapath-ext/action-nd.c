@@ -14,8 +14,8 @@
  * asker's MAC as the only one; anything else is for others to read.  So an
  * answer is exactly as long as its question.
  *
- * The checksum is corrected, not computed: what was damaged on its way here
- * stays so. */
+ * The checksum is made anew, like that of Open vSwitch's own answers, and not
+ * only corrected. */
 
 #define SOLICIT_LEN ND_MSG_LEN
 #define SOLICIT_WITH_MAC_LEN (ND_MSG_LEN + ND_LLA_OPT_LEN)
@@ -90,44 +90,15 @@ hnv_nd_target(const struct dp_packet *packet, struct in6_addr *ret_target)
     memcpy(ret_target, &nd_of(packet)->target, sizeof *ret_target);
 }
 
-/* Sets an address of the pseudo-header. */
 static void
-set_address(struct ovs_nd_msg *nd, union ovs_16aligned_in6_addr *addr,
-            const void *value)
+set_checksum(struct dp_packet *packet)
 {
-    struct in6_addr new;
+    struct icmp6_header *icmp6 = &nd_of(packet)->icmph;
+    uint32_t csum = packet_csum_pseudoheader6(ipv6_of(packet));
 
-    memcpy(&new, value, sizeof new);
-    nd->icmph.icmp6_cksum = recalc_csum128(nd->icmph.icmp6_cksum, addr->be32,
-                                           &new);
-    memcpy(addr, &new, sizeof *addr);
-}
-
-static void
-set_type_and_flags(struct ovs_nd_msg *nd, uint32_t flags)
-{
-    ovs_be32 old_flags = get_16aligned_be32(&nd->rso_flags);
-    ovs_be16 csum = recalc_csum16(nd->icmph.icmp6_cksum,
-                                  htons(ND_NEIGHBOR_SOLICIT << 8),
-                                  htons(ND_NEIGHBOR_ADVERT << 8));
-
-    nd->icmph.icmp6_type = ND_NEIGHBOR_ADVERT;
-    nd->icmph.icmp6_cksum = recalc_csum32(csum, old_flags, htonl(flags));
-    put_16aligned_be32(&nd->rso_flags, htonl(flags));
-}
-
-/* Type and length of an option are one 16-bit word. */
-static void
-set_option(struct ovs_nd_msg *nd, struct eth_addr mac)
-{
-    struct ovs_nd_lla_opt *option = nd->options;
-    ovs_be16 csum = recalc_csum16(nd->icmph.icmp6_cksum,
-                                  htons(ND_OPT_SOURCE_LINKADDR << 8 | 1),
-                                  htons(ND_OPT_TARGET_LINKADDR << 8 | 1));
-
-    nd->icmph.icmp6_cksum = recalc_csum48(csum, option->mac, mac);
-    option->type = ND_OPT_TARGET_LINKADDR;
-    option->mac = mac;
+    icmp6->icmp6_cksum = 0;
+    icmp6->icmp6_cksum = csum_finish(csum_continue(
+        csum, icmp6, ntohs(ipv6_of(packet)->ip6_plen)));
 }
 
 /* Who asks from no address finds out whether it may have the one it asks for:
@@ -148,16 +119,19 @@ hnv_nd_reply(struct dp_packet *packet, struct eth_addr mac, bool is_router)
 
     if (is_from_nobody(packet)) {
         eth->eth_dst = all_nodes_mac;
-        set_address(nd, &ip6->ip6_dst, &all_nodes);
+        memcpy(&ip6->ip6_dst, &all_nodes, sizeof all_nodes);
     } else {
         flags |= ND_RSO_SOLICITED;
         eth->eth_dst = eth->eth_src;
-        set_address(nd, &ip6->ip6_dst, &ip6->ip6_src);
+        ip6->ip6_dst = ip6->ip6_src;
     }
     eth->eth_src = mac;
-    set_address(nd, &ip6->ip6_src, &nd->target);
-    set_type_and_flags(nd, flags);
+    memcpy(&ip6->ip6_src, &nd->target, sizeof ip6->ip6_src);
+    nd->icmph.icmp6_type = ND_NEIGHBOR_ADVERT;
+    put_16aligned_be32(&nd->rso_flags, htonl(flags));
     if (has_option(packet)) {
-        set_option(nd, mac);
+        nd->options->type = ND_OPT_TARGET_LINKADDR;
+        nd->options->mac = mac;
     }
+    set_checksum(packet);
 }

@@ -27,6 +27,11 @@ ask_for_ca(const struct hnv_route *action, bool to_next_hop,
     if (hnv_is_ipv4(packet)) {
         const struct ip_header *ip = dp_packet_l3(packet);
 
+        /* In the IP header of such Open vSwitch changes nothing, not even the
+         * TTL. */
+        if (!ip->ip_proto) {
+            return hnv_result(HNV_SLOW, HNV_REASON_NOT_PLAIN);
+        }
         ttl = ip->ip_ttl;
         space_query_ca4(q, action->vsid, get_16aligned_be32(&ip->ip_dst));
     } else if (hnv_is_ipv6(packet)) {

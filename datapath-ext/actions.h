@@ -109,7 +109,8 @@ struct hnv_admit {
 struct hnv_arp {
     uint32_t vsid;              /* In which to look; */
     struct eth_addr mac;        /* or if not zero, the answer to all. */
-    struct eth_addr asker;      /* Whose own addresses get no answer. */
+    uint32_t asker;             /* Port of the guest whose own addresses get no
+                                 * answer, as in space_table_put_port(). */
     uint32_t flags;
 };
 

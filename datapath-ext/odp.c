@@ -61,6 +61,7 @@ hnv_odp_format(const struct hnv_odp *hnv, struct ds *s)
                   hnv->vsid);
     if (hnv->kind == HNV_ARP) {
         ds_put_format(s, ",reply=%"PRIu32, hnv->reply);
+        format_number(s, "asker", hnv->asker);
     }
     if (hnv->kind == HNV_ADMIT) {
         ds_put_format(s, ",domain=%"PRIu32",source=%"PRIu32, hnv->domain,
@@ -77,7 +78,6 @@ hnv_odp_format(const struct hnv_odp *hnv, struct ds *s)
     format_number(s, "found", hnv->found);
     format_number(s, "refused", hnv->refused);
     format_mac(s, "mac", hnv->mac);
-    format_mac(s, "asker", hnv->asker);
     format_addr(s, "next_hop", &hnv->next_hop);
     format_addr(s, "src6", &hnv->src6);
     if (hnv->src) {
@@ -131,6 +131,7 @@ parse_arg(const char *key, const char *value, struct hnv_odp *hnv)
     } numbers[] = {
         { "vsid", &hnv->vsid },
         { "reply", &hnv->reply },
+        { "asker", &hnv->asker },
         { "domain", &hnv->domain },
         { "source", &hnv->source },
         { "rest", &hnv->rest },
@@ -151,8 +152,6 @@ parse_arg(const char *key, const char *value, struct hnv_odp *hnv)
         return hnv_text_parse_u16(value, &hnv->mtu);
     } else if (!strcmp(key, "mac")) {
         return eth_addr_from_string(value, &hnv->mac);
-    } else if (!strcmp(key, "asker")) {
-        return eth_addr_from_string(value, &hnv->asker);
     } else if (!strcmp(key, "next_hop")) {
         return hnv_text_parse_addr(value, &hnv->next_hop);
     } else if (!strcmp(key, "ca") || !strcmp(key, "pa")) {

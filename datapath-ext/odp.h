@@ -40,8 +40,10 @@ struct hnv_odp {
     uint32_t nvgre;
     uint32_t found;             /* of those with an answer, see found.h, */
     uint32_t refused;           /* and of those that were not admitted. */
+    uint32_t asker;             /* arp: OpenFlow port of the guest that asks,
+                                 * which gets no answer about itself. */
     struct eth_addr mac;
-    struct eth_addr asker;      /* arp: gets no answer about itself. */
+    uint8_t zeros[2];
     struct in6_addr next_hop;   /* route. */
     struct in6_addr asked;      /* find: the CA asked for, if that is a
                                  * register's.  admit: the PA that sent the

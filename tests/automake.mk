@@ -172,7 +172,8 @@ EXTRA_DIST += \
 	tests/check-source \
 	tests/scenarios/run
 
-# System tests: hosts in network namespaces, real packets; root.
+# System tests: hosts in network namespaces, real packets; root.  HNV_BACKEND
+# chooses the backend that agents use, where a test does not.
 PYTEST = /usr/bin/python3 -B -m pytest -p no:cacheprovider
 PYTEST_FLAGS = -q -n 2 --dist loadfile
 check-system: all
@@ -180,8 +181,13 @@ check-system: all
 	HNV_OVS_TREE='$(OVS_BUILD)' \
 	$(PYTEST) $(PYTEST_FLAGS) '$(abs_top_srcdir)/tests/system'
 EXTRA_DIST += \
+	tests/system/alike.py \
+	tests/system/alike_outside.py \
+	tests/system/alike_packets.py \
+	tests/system/alike_policy.py \
 	tests/system/bypass_frames.py \
 	tests/system/conftest.py \
+	tests/system/extension.py \
 	tests/system/firewall_random.py \
 	tests/system/firewall_reference.py \
 	tests/system/firewall_rules.py \
@@ -190,6 +196,7 @@ EXTRA_DIST += \
 	tests/system/hnv_switch.py \
 	tests/system/ovsdb_peer.py \
 	tests/system/test_backend.py \
+	tests/system/test_backends_alike.py \
 	tests/system/test_bad_input.py \
 	tests/system/test_changes.py \
 	tests/system/test_datapath_admit.py \
@@ -232,6 +239,7 @@ EXTRA_DIST += \
 	tests/system/test_restart.py \
 	tests/system/test_routing.py \
 	tests/system/test_router_advert.py \
+	tests/system/test_slow_path.py \
 	tests/system/test_trunk.py \
 	tests/system/test_trunk_learning.py \
 	tests/system/trunk.py \

@@ -50,10 +50,8 @@ def udp(port=FORBIDDEN, text=MARK, sport=40000, **fields):
 
 def attempts(way):
     """{name: frames}"""
-    return {**plain(way), **icmp4(way), **icmp6(way), **protocols(way),
-            **fragments4(way), **fragments6(way), **options(way),
-            **extensions(way), **lengths(way), **tags(way),
-            **first_packets(way)}
+    return {name: frames for group in GROUPS
+            for name, frames in group(way).items()}
 
 
 def plain(way):
@@ -333,3 +331,7 @@ def first_packets(way):
             over(udp(ALLOWED, b"", 3001)),
             over(udp(3001, sport=ALLOWED))]
     return found
+
+
+GROUPS = (plain, icmp4, icmp6, protocols, fragments4, fragments6, options,
+          extensions, lengths, tags, first_packets)

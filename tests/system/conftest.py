@@ -12,6 +12,7 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [os.path.join(TOP, "utilities"), HERE]
 
 # pylint: disable=wrong-import-position
+import extension  # noqa: E402
 import firewall_rules  # noqa: E402
 from hnvlab import lab as hnv_lab, netns  # noqa: E402
 from hnvlab import spec as lab_spec  # noqa: E402
@@ -26,9 +27,7 @@ def _prefer_tools_of(vswitchd):
         os.environ["PATH"] = tools + os.pathsep + os.environ["PATH"]
 
 
-_prefer_tools_of(os.environ.get(
-    "HNV_VSWITCHD",
-    os.path.join(os.environ.get("HNV_OVS_TREE", ""), "vswitchd", "it")))
+_prefer_tools_of(extension.EXTENDED or "")
 
 
 def agent_path():
@@ -57,13 +56,16 @@ def make_lab(tmp_path_factory):
         os.environ[f"{sanitizer}_OPTIONS"] = f"log_path={reports}/report"
     made = []
 
-    def make(description, *agent_args):
+    def make(description, *agent_args, vswitchd=None, backend=None):
         name = f"t{os.getpid()}x{next(_numbers)}"
         spec = lab_spec.from_json(description)
+        chosen = backend or os.environ.get("HNV_BACKEND", "stock")
         programs = hnv_lab.Programs(
             agent_path(), list(agent_args),
-            vswitchd=os.environ.get("HNV_VSWITCHD", "ovs-vswitchd"),
-            backend=os.environ.get("HNV_BACKEND", "stock"))
+            vswitchd=vswitchd or os.environ.get(
+                "HNV_VSWITCHD",
+                extension.EXTENDED if chosen == "hnv" else "ovs-vswitchd"),
+            backend=chosen)
         lab = hnv_lab.build(name, spec, programs)
         made.append(lab)
         return lab

@@ -1,10 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent's two backends: which one it takes, and what the datapath has.
+"""The agent's two backends: which one it takes, and what the datapath has."""
 
-Those that need a switch with the datapath extension run if HNV_VSWITCHD names
-it, or HNV_OVS_TREE the folder that it was built in."""
-
-import os
 import pathlib
 import re
 import shutil
@@ -17,15 +13,10 @@ import hnv_switch
 import test_load_balancing as lb
 import world as w
 import world_ipv6 as w6
+from extension import EXTENDED, needs_extension
 from waiting import until
 
 DEADLINE_S = 20
-TREE = os.environ.get("HNV_OVS_TREE")
-EXTENDED = os.environ.get("HNV_VSWITCHD",
-                          TREE and f"{TREE}/vswitchd/ovs-vswitchd")
-
-needs_extension = pytest.mark.skipif(not EXTENDED,
-                                     reason="no HNV_VSWITCHD, no HNV_OVS_TREE")
 
 
 @pytest.fixture(name="extended")

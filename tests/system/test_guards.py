@@ -21,15 +21,6 @@ def world(request, make_lab):
     return w.World(make_lab(w.description()), w.policy(request.param))
 
 
-def dropped(world, host, reason):
-    text = world.on_host(host, "ovs-appctl", "-t", "hnv-agent", "hnv/drops")
-    for line in text.splitlines():
-        name, packets = line.split()
-        if name == reason:
-            return int(packets)
-    raise AssertionError(f"no {reason} in: {text}")
-
-
 class Counted:
     """That one host's counter, and what it counts, rises by 'n'."""
 
@@ -38,9 +29,7 @@ class Counted:
         self.n = n
 
     def count(self):
-        self.world.lab.host(self.host).switch.appctl("revalidator/wait")
-        self.world.lab.host(self.host).switch.appctl("revalidator/purge")
-        return dropped(self.world, self.host, self.reason)
+        return self.world.drops(self.host)[self.reason]
 
     def __enter__(self):
         self.before = self.count()

@@ -3,7 +3,6 @@
 one kind of packet: what the datapath knows after the first few is enough for
 all that follow."""
 
-import os
 import re
 
 import pytest
@@ -14,7 +13,7 @@ from scapy.packet import Raw
 
 import world as w
 import world_ipv6 as w6
-from test_backend import backend, choose, needs_extension, wait_for
+from extension import EXTENDED, needs_extension
 from test_guards import from_host
 from wire import arp_request, echo, is_arp_reply, is_tunnelled, uplink_tap
 
@@ -47,18 +46,8 @@ def many():
 
 @pytest.fixture(name="world", scope="module", params=["vxlan", "nvgre"])
 def fixture_world(make_lab, request):
-    extended = os.environ.get("HNV_VSWITCHD")
-    if not extended:
-        os.environ["HNV_VSWITCHD"] = (
-            f"{os.environ['HNV_OVS_TREE']}/vswitchd/ovs-vswitchd")
-    try:
-        lab = make_lab(w6.description())
-    finally:
-        if not extended:
-            del os.environ["HNV_VSWITCHD"]
-    world = w.World(lab)
-    choose(world, "hnv")
-    wait_for("backend hnv", lambda: backend(world) == "hnv")
+    world = w.World(make_lab(w6.description(), vswitchd=EXTENDED,
+                             backend="hnv"))
     world.apply(w6.policy(request.param, vms=w6.VMS + many()))
     return world
 

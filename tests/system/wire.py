@@ -11,6 +11,7 @@ way and does come.  What is not there shortly after the fence is not coming.
 userspace datapath sends those first that its cache does not know.)
 """
 
+import contextlib
 import select
 import socket
 import struct
@@ -87,14 +88,29 @@ class Tap:
                 return
             yield self.socket.recvmsg(65536, 256)
 
+    def frames(self):
+        """What has come up to now, as bytes, but for what the namespace
+        itself sent."""
+        found = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                found += self._whole(self.socket.recvmsg(
+                    65536, 256, socket.MSG_DONTWAIT), outgoing=False)
+        return found
+
     @staticmethod
-    def _decoded(received, outgoing):
+    def _whole(received, outgoing):
+        """The frame with its tag."""
         data, control, _, address = received
         if outgoing or address[2] != PACKET_OUTGOING:
             for level, kind, auxdata in control:
                 if (level, kind) == (capture.SOL_PACKET,
                                      capture.PACKET_AUXDATA):
                     data = capture.with_tag(data, auxdata)
+            yield data
+
+    def _decoded(self, received, outgoing):
+        for data in self._whole(received, outgoing):
             yield Ether(data)
 
     def _overtaken(self, fence, outgoing):

@@ -135,6 +135,15 @@ class World:
         env = [f"{k}={v}" for k, v in h.env().items()]
         return netns.run(netns.command(h.namespace, ["env", *env, *command]))
 
+    def drops(self, host):
+        """{reason: packets dropped for it so far}, of what is over."""
+        for command in ("revalidator/wait", "revalidator/purge"):
+            self.lab.host(host).switch.appctl(command)
+        text = self.on_host(host, "ovs-appctl", "-t", "hnv-agent",
+                            "hnv/drops")
+        return {reason: int(packets) for reason, packets in
+                map(str.split, text.splitlines())}
+
     def flows(self, host):
         """The bridge's flows as sorted lines, without counters."""
         text = self.on_host(host, "ovs-ofctl", "-OOpenFlow15", "--no-stats",

@@ -276,7 +276,7 @@ do_arp(void)
 
     action.vsid = next_number();
     action.mac = next_mac();
-    action.asker = next_mac();
+    action.asker = next_number();
     action.flags = next_number();
     next_packets();
     hnv_arp_execute(table, &action, batch.packets, batch.n, batch.results);

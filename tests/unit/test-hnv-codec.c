@@ -445,8 +445,9 @@ START_TEST(datapath_action_round_trip)
         hnv.next_hop = random_addr();
         hnv.asked = random_addr();
         hnv.key = 1 + random_range(N_HNV_KEYS - 1);
+        memset(hnv.zeros, 0, sizeof hnv.zeros);
         if (hnv.kind != HNV_ARP) {
-            hnv.reply = 0;
+            hnv.reply = hnv.asker = 0;
         }
         if (hnv.kind != HNV_FIND) {
             hnv.key = hnv.share = 0;
