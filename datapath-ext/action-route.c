@@ -30,7 +30,8 @@ ask_for_ca(const struct hnv_route *action, bool to_next_hop,
         /* In the IP header of such Open vSwitch changes nothing, not even the
          * TTL. */
         if (!ip->ip_proto) {
-            return hnv_result(HNV_SLOW, HNV_REASON_NOT_PLAIN);
+            hnv_result_set(result, HNV_SLOW, HNV_REASON_NOT_PLAIN);
+            return false;
         }
         ttl = ip->ip_ttl;
         space_query_ca4(q, action->vsid, get_16aligned_be32(&ip->ip_dst));
