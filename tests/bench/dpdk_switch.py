@@ -159,8 +159,8 @@ class Control:
 
 
 # Sums since the switch's start.  'cpu' is the PMD thread's, in seconds.  Of
-# 'failed' upcalls the packets are lost, but for those whose megaflow is one too
-# many.
+# 'failed' upcalls the packets are lost, but for those whose megaflow is one
+# too many.
 Sample = collections.namedtuple(
     "Sample", "time cpu received delivered upcalls failed")
 
@@ -309,7 +309,8 @@ class DpdkSwitch(Switch):
                 shortest = took
                 failed = pmd["miss with failed upcall"]
                 best = Sample(before, cpu, pmd["packets received"],
-                              self.delivered(), pmd["miss with success upcall"] + failed,
+                              self.delivered(),
+                              pmd["miss with success upcall"] + failed,
                               failed)
             if took < SAMPLE_S:
                 break

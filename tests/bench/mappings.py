@@ -6,9 +6,9 @@ For each size the same rows, in the same transactions, go to a stock
 ovsdb-server and to the agent of a lab's host, whose switch is a real
 ovs-vswitchd; and, if HNV_VSWITCHD names one, to an agent whose switch has the
 datapath extension.  The agent's time counts until cur_cfg says that the
-switch has all of it.  Then single mappings are added, moved and deleted, one at a time,
-and timed from the request to cur_cfg; next to it, the same requests answered
-by the stock ovsdb-server, which has no switch to tell.
+switch has all of it.  Then single mappings are added, moved and deleted, one
+at a time, and timed from the request to cur_cfg; next to it, the same
+requests answered by the stock ovsdb-server, which has no switch to tell.
 
 Sizes: HNV_BENCH_SIZES, by default 10000,100000,300000.  Nothing passes or
 fails here: machines differ.

@@ -9,6 +9,7 @@
 
 #include <string.h>
 #include "datapath-ext/space-locators.h"
+#include "datapath-ext/space-query.h"
 #include "datapath-ext/space-table.h"
 #include "hash.h"
 #include "packets.h"
