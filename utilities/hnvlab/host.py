@@ -127,8 +127,9 @@ class Host:
         commands = [["set", "Open_vSwitch", ".",
                      f"external_ids:system-id={self.name}",
                      f"external_ids:hnv-bridge={BRIDGE}",
-                     f"external_ids:hnv-backend={self.backend}",
                      "external_ids:hnv-datapath-type=netdev"]]
+        if self.backend:
+            commands[0].append(f"external_ids:hnv-backend={self.backend}")
         for i, pa in enumerate(self.pas):
             vlan = self.spec.subnet_of(pa).vlan
             commands += bridge_settings(f"br-phy{i}", vlan)

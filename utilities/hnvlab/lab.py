@@ -43,7 +43,7 @@ class Programs:
     agent: str
     agent_args: List[str] = field(default_factory=list)
     vswitchd: str = "ovs-vswitchd"
-    backend: str = "stock"      # external_ids:hnv-backend
+    backend: str = ""           # external_ids:hnv-backend, unless ""
 
 
 def base_folder():
