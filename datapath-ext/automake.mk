@@ -50,6 +50,7 @@ EXTRA_DIST += \
 	datapath-ext/graft/graft \
 	datapath-ext/graft/in-dpif-netdev-execute.inc \
 	datapath-ext/graft/in-dpif-netdev-headers.inc \
+	datapath-ext/graft/in-dpif-netdev-learn.inc \
 	datapath-ext/graft/in-dpif-netdev-tunnel.inc \
 	datapath-ext/graft/in-dpif-netdev.inc \
 	datapath-ext/graft/in-ofp-actions.inc \
