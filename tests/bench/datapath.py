@@ -63,7 +63,6 @@ FIRST_VSID = 5001
 FIRST_CA = (198 << 24) + (19 << 16) + 256
 ROUTER = "00:15:5d:ff:ff:fe"
 GUEST = bytes.fromhex("00155d00000a")
-OUTER = 50
 FRAME = 64
 
 
@@ -227,7 +226,8 @@ def summary(packet):
     vni, = struct.unpack("!I", packet[46:50])
     if port != 4789:
         raise SystemExit("a packet without VXLAN went out")
-    return dotted(destination), vni >> 8, without_checksum(packet[OUTER:])
+    inner = packet[dpdk_switch.OUTER:]
+    return dotted(destination), vni >> 8, without_checksum(inner)
 
 
 class Row:

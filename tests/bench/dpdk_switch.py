@@ -33,6 +33,7 @@ FIRST_PA = int(ipaddress.IPv4Address("198.18.1.0"))
 VXLAN_PORT = 100
 PLAIN_PORT = 101                # To the sink, without a header.
 FIRST_SOURCE = 1
+OUTER = 50                      # Bytes of outer header.
 
 # A port's buffers hold the packets that it plays, and those on their way.
 # With "per-port-memory" there are 4,096 per queue and some more.
