@@ -189,12 +189,14 @@ class Stream:
                 thread.join()
 
     def numbers(self):
-        """Of all that came, once the last has, or nothing comes any more."""
+        """Of all that came, once the last has, or nothing comes any more.  In
+        order: of what it reads at once, Open vSwitch's userspace datapath
+        first sends on what it has cached nothing about."""
         self.stop()
         with contextlib.suppress(TimeoutError):
             while len(self.received) < self.sent:
                 self._receive(TIMEOUT)
-        return [number for number, _ in self.received]
+        return sorted(number for number, _ in self.received)
 
     def last_arrival(self):
         return self.received[-1][1]

@@ -159,6 +159,12 @@ class Session:
                  for i in range(n_kinds)])
 
 
+def is_listening(path):
+    """A socket's name is there before it."""
+    with socket.socket(socket.AF_UNIX) as s:
+        return s.connect_ex(path) == 0
+
+
 class Switch:
     """ovsdb-server and ovs-vswitchd of a built tree, in a folder; or another
     ovs-vswitchd."""
@@ -179,13 +185,13 @@ class Switch:
                   os.path.join(self.tree, "vswitchd/vswitch.ovsschema"))
         self.start("ovsdb/ovsdb-server",
                    "--remote=punix:" + self.path("db.sock"), database)
-        self.wait_for(lambda: os.path.exists(self.path("db.sock")))
+        self.wait_for(lambda: is_listening(self.path("db.sock")))
         self.vsctl("--no-wait", "init")
 
     def start_switch(self, vswitchd):
         self.start(vswitchd, "--enable-dummy", "--disable-system",
                    "--disable-system-route", "unix:" + self.path("db.sock"))
-        self.wait_for(lambda: os.path.exists(self.path("ctl")))
+        self.wait_for(lambda: is_listening(self.path("ctl")))
 
     def path(self, name):
         return os.path.join(self.folder, name)
