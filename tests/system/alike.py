@@ -36,7 +36,9 @@ FENCE_INTERVAL_S = 0.012
 ETHER_BYTES = 14
 TYPE_ARP, TYPE_IPV4, TYPE_IPV6 = b"\x08\x06", b"\x08\x00", b"\x86\xdd"
 IPPROTO_UDP, IPPROTO_GRE = 17, 47
-IPPROTO_ICMP, IPPROTO_ICMPV6 = 1, 58
+# MLD has a hop-by-hop header in front (RFC 3810 section 5).
+IPPROTO_HOPOPTS, IPPROTO_ICMP, IPPROTO_ICMPV6 = 0, 1, 58
+OF_HOSTS = IPPROTO_HOPOPTS, IPPROTO_ICMP, IPPROTO_ICMPV6
 PROTOCOL_AT = {TYPE_IPV4: ETHER_BYTES + 9, TYPE_IPV6: ETHER_BYTES + 6}
 PAYLOAD_AT = {TYPE_IPV4: ETHER_BYTES + 20, TYPE_IPV6: ETHER_BYTES + 40}
 VXLAN_PORT = (4789).to_bytes(2, "big")
@@ -81,7 +83,7 @@ def comparable(frame):
                 + frame[at + 8:])
     if protocol == IPPROTO_GRE:
         return frame[:at + 7] + bytes(1) + frame[at + 8:]
-    return None if protocol in (IPPROTO_ICMP, IPPROTO_ICMPV6) else frame
+    return None if protocol in OF_HOSTS else frame
 
 
 class Side:
