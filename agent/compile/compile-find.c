@@ -54,10 +54,19 @@ compile_find(const struct compile_ctx *cx, enum find_what what,
             : compile_find_flow(what, next));
 }
 
+char *
+compile_find_in(const struct compile_ctx *cx,
+                const struct rules_subnet *subnet, enum find_what what,
+                enum pipeline_table next)
+{
+    return (subnet->rewrite ? compile_find_flow(what, next)
+            : compile_find(cx, what, next));
+}
+
 void
-compile_find_in_all(struct compile_ctx *cx, enum pipeline_table table,
-                    uint16_t priority, char *match, enum find_what what,
-                    enum pipeline_table next)
+compile_find_in_rewrite(struct compile_ctx *cx, enum pipeline_table table,
+                        uint16_t priority, const char *match,
+                        enum find_what what, enum pipeline_table next)
 {
     const char *comma = match[0] ? "," : "";
 
@@ -65,12 +74,20 @@ compile_find_in_all(struct compile_ctx *cx, enum pipeline_table table,
         const struct rules_subnet *subnet = &cx->rules->subnets[i];
 
         if (subnet->rewrite) {
-            plan_add(cx->plan, table, priority + 1, row_cookie(&subnet->row),
+            plan_add(cx->plan, table, priority, row_cookie(&subnet->row),
                      plan_text("%s%s"REG_VSID"=%#"PRIx32, match, comma,
                                subnet->vsid),
                      compile_find_flow(what, next));
         }
     }
+}
+
+void
+compile_find_in_all(struct compile_ctx *cx, enum pipeline_table table,
+                    uint16_t priority, char *match, enum find_what what,
+                    enum pipeline_table next)
+{
+    compile_find_in_rewrite(cx, table, priority + 1, match, what, next);
     plan_add(cx->plan, table, priority, 0, match,
              compile_find(cx, what, next));
 }

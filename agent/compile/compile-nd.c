@@ -34,6 +34,15 @@ enum solicit_priority {
     PRIORITY_ND_LINK_LOCAL = 100,
 };
 
+const struct resolution compile_by_nd = {
+    .table = TABLE_ND_SOLICIT,
+    .priority = PRIORITY_ND_PREFIX,
+    .what = FIND_ND_TARGET,
+    .ask = TABLE_ASK_ND,
+    .learn = TABLE_LEARN_ND,
+    .reply = TABLE_ND_REPLY,
+};
+
 /* Message types, for the texts of matches. */
 enum {
     TYPE_ROUTER_SOLICIT = 133,
@@ -163,20 +172,8 @@ static void
 prefix_solicited(struct compile_ctx *cx, const struct rules_subnet *subnet,
                  const struct addr_prefix *net)
 {
-    uint64_t cookie = row_cookie(&subnet->row);
-    char *match = solicit_for(subnet, &net->addr, net->plen);
-
-    if (compile_is_plain(cx, subnet)) {
-        compile_answer(cx, TABLE_ND_SOLICIT, PRIORITY_ND_PREFIX, cookie,
-                       match, "", subnet->learning.enabled ? "learning," : "",
-                       TABLE_ASK_ND);
-    } else {
-        plan_add(cx->plan, TABLE_ND_SOLICIT, PRIORITY_ND_PREFIX, cookie,
-                 match,
-                 compile_find_flow(FIND_ND_TARGET, (subnet->learning.enabled
-                                                    ? TABLE_LEARN_ND
-                                                    : TABLE_ND_REPLY)));
-    }
+    compile_answer_from_space(cx, subnet, &compile_by_nd,
+                              solicit_for(subnet, &net->addr, net->plen));
 }
 
 void
@@ -223,9 +220,9 @@ resolve_subnet(struct compile_ctx *cx, const struct rules_subnet *subnet)
         n++;
         prefix_solicited(cx, subnet, &prefix->net);
         if (has_router) {
-            gateway_solicited(cx, subnet, (compile_is_plain(cx, subnet)
-                                           ? TABLE_ASK_ND
-                                           : TABLE_ND_SOLICIT),
+            gateway_solicited(cx, subnet,
+                              compile_gateway_table(cx, subnet,
+                                                    &compile_by_nd),
                               &prefix->gateway);
         }
     }

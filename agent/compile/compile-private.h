@@ -112,13 +112,21 @@ enum find_what {
 
 /* Actions, for the caller to free, that ask and go on in table 'next' with the
  * answer in registers; nothing may follow them.  The first ask flows, on any
- * switch. */
+ * switch; the second what the switch has for all subnets but those with IP
+ * rewrite, which flows know; the third what it has for 'subnet'. */
 char *compile_find_flow(enum find_what, enum pipeline_table next);
 char *compile_find(const struct compile_ctx *, enum find_what,
                    enum pipeline_table next);
+char *compile_find_in(const struct compile_ctx *, const struct rules_subnet *,
+                      enum find_what, enum pipeline_table next);
 
-/* Flows of 'table' that do so for packets of all subnets that 'match' (which
- * is taken over) is for.  Uses 'priority' and the one above. */
+/* Flows of 'table' that do so for packets that 'match' is for: where that
+ * takes flows of their own, those of subnets with IP rewrite; or of all
+ * subnets, in which case 'match' is taken over, and there may be flows with
+ * 'priority' and with the one above. */
+void compile_find_in_rewrite(struct compile_ctx *, enum pipeline_table table,
+                             uint16_t priority, const char *match,
+                             enum find_what, enum pipeline_table next);
 void compile_find_in_all(struct compile_ctx *, enum pipeline_table table,
                          uint16_t priority, char *match, enum find_what,
                          enum pipeline_table next);
@@ -140,6 +148,32 @@ char *compile_route_action(const struct compile_ctx *, uint32_t vsid,
  * host: those go to more than one. */
 void compile_find_migrating(struct compile_ctx *, const struct rules_subnet *,
                             enum pipeline_table table, uint16_t priority);
+
+/* How guests ask for addresses, by ARP and by ND. */
+struct resolution {
+    enum pipeline_table table;  /* Where questions for CAs are, */
+    uint16_t priority;
+    enum find_what what;        /* the question that they are, */
+    enum pipeline_table ask;    /* where what the datapath leaves goes, */
+    enum pipeline_table learn;  /* and answers, if the subnet learns */
+    enum pipeline_table reply;  /* or not. */
+};
+extern const struct resolution compile_by_arp, compile_by_nd;
+
+/* Flows that answer those questions of the subnet's guests that 'match' (which
+ * is taken over) is for, from the space. */
+void compile_answer_from_space(struct compile_ctx *,
+                               const struct rules_subnet *,
+                               const struct resolution *, char *match);
+
+/* The table to answer questions for the gateway in. */
+static inline enum pipeline_table
+compile_gateway_table(const struct compile_ctx *cx,
+                      const struct rules_subnet *subnet,
+                      const struct resolution *by)
+{
+    return compile_is_plain(cx, subnet) ? by->ask : by->table;
+}
 
 /* Flows of 'table' that have the datapath, if it can, answer the ARP or ND
  * questions that 'match' (which is taken over) is for.  'load' is actions

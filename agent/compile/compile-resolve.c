@@ -23,6 +23,15 @@ enum { PRIORITY_GATEWAY_PING = 200, PRIORITY_TO_ROUTER = 100 };
 /* In TO_GUEST. */
 enum { PRIORITY_MIGRATING = 20, PRIORITY_REWRITE = 10 };
 
+const struct resolution compile_by_arp = {
+    .table = TABLE_RESOLVE,
+    .priority = PRIORITY_ARP_REQUEST,
+    .what = FIND_ARP_TPA,
+    .ask = TABLE_ASK_ARP,
+    .learn = TABLE_LEARN_ARP,
+    .reply = TABLE_ARP_REPLY,
+};
+
 /* The answer to an ARP request (RFC 826), from REG_MAC and the address that
  * was asked for: back to where the request came from. */
 static void
@@ -75,8 +84,7 @@ gateway_arp(struct compile_ctx *cx, const struct rules_subnet *subnet,
                            eth_addr_to_uint64(mac));
     char *args = xasprintf("mac="ETH_ADDR_FMT",", ETH_ADDR_ARGS(mac));
 
-    compile_answer(cx, (compile_is_plain(cx, subnet)
-                        ? TABLE_ASK_ARP : TABLE_RESOLVE),
+    compile_answer(cx, compile_gateway_table(cx, subnet, &compile_by_arp),
                    PRIORITY_GATEWAY_ARP, row_cookie(&subnet->row),
                    plan_text("arp,"REG_VSID"=%#"PRIx32",arp_op=1,"
                              "arp_tpa="IP_FMT, subnet->vsid,
@@ -163,21 +171,12 @@ static void
 arp_for_prefix(struct compile_ctx *cx, const struct rules_subnet *subnet,
                const struct addr_prefix *net)
 {
-    uint64_t cookie = row_cookie(&subnet->row);
     char buf[ADDR_STRLEN];
-    char *match = plan_text("arp,"REG_VSID"=%#"PRIx32",arp_op=1,arp_tpa=%s",
-                            subnet->vsid, addr_prefix_format(net, buf));
 
-    if (compile_is_plain(cx, subnet)) {
-        compile_answer(cx, TABLE_RESOLVE, PRIORITY_ARP_REQUEST, cookie, match,
-                       "", subnet->learning.enabled ? "learning," : "",
-                       TABLE_ASK_ARP);
-    } else {
-        plan_add(cx->plan, TABLE_RESOLVE, PRIORITY_ARP_REQUEST, cookie, match,
-                 compile_find_flow(FIND_ARP_TPA, (subnet->learning.enabled
-                                                  ? TABLE_LEARN_ARP
-                                                  : TABLE_ARP_REPLY)));
-    }
+    compile_answer_from_space(
+        cx, subnet, &compile_by_arp,
+        plan_text("arp,"REG_VSID"=%#"PRIx32",arp_op=1,arp_tpa=%s",
+                  subnet->vsid, addr_prefix_format(net, buf)));
 }
 
 static void
@@ -262,16 +261,10 @@ compile_to_all_or_one(struct compile_ctx *cx, enum pipeline_table table,
 static void
 to_guest(struct compile_ctx *cx)
 {
+    compile_find_in_rewrite(cx, TABLE_TO_GUEST, PRIORITY_REWRITE, "",
+                            FIND_MAC, TABLE_FORWARD);
     for (size_t i = 0; cx->host->spaces && i < cx->rules->n_subnets; i++) {
-        const struct rules_subnet *subnet = &cx->rules->subnets[i];
-
-        if (subnet->rewrite) {
-            plan_add(cx->plan, TABLE_TO_GUEST, PRIORITY_REWRITE,
-                     row_cookie(&subnet->row),
-                     plan_text(REG_VSID"=%#"PRIx32, subnet->vsid),
-                     compile_find_flow(FIND_MAC, TABLE_FORWARD));
-        }
-        compile_find_migrating(cx, subnet, TABLE_TO_GUEST,
+        compile_find_migrating(cx, &cx->rules->subnets[i], TABLE_TO_GUEST,
                                PRIORITY_MIGRATING);
     }
     plan_add(cx->plan, TABLE_TO_GUEST, 0, 0, xstrdup(""),

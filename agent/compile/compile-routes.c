@@ -61,9 +61,7 @@ find_destination(const struct compile_ctx *cx,
     enum find_what what = (addr_is_ipv4(&net->addr)
                            ? FIND_IP_DST : FIND_IPV6_DST);
 
-    return (compile_is_plain(cx, subnet)
-            ? compile_find(cx, what, TABLE_ROUTED)
-            : compile_find_flow(what, TABLE_ROUTED));
+    return compile_find_in(cx, subnet, what, TABLE_ROUTED);
 }
 
 /* What goes to two places is not for the datapath. */
@@ -130,11 +128,9 @@ to_next_hop(const struct compile_ctx *cx, const struct rules_route *route)
     enum find_what what = (addr_is_ipv4(&route->next_hop)
                            ? FIND_CA : FIND_CA6);
     char *load_ca = load_next_hop(&route->next_hop);
-    char *go = (!compile_is_plain(cx, subnet)
-                ? compile_find_flow(what, TABLE_ROUTED)
-                : subnet->n_migrations
-                ? compile_find(cx, what, TABLE_ROUTED)
-                : compile_route_action(cx, route->vsid, &route->next_hop));
+    char *go = (compile_is_plain(cx, subnet) && !subnet->n_migrations
+                ? compile_route_action(cx, route->vsid, &route->next_hop)
+                : compile_find_in(cx, subnet, what, TABLE_ROUTED));
     char *actions = xasprintf("%s,%s", load_ca, go);
 
     free(go);

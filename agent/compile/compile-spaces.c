@@ -150,17 +150,40 @@ compile_answer(struct compile_ctx *cx, enum pipeline_table table,
     }
 }
 
+void
+compile_answer_from_space(struct compile_ctx *cx,
+                          const struct rules_subnet *subnet,
+                          const struct resolution *by, char *match)
+{
+    uint64_t cookie = row_cookie(&subnet->row);
+    bool learns = subnet->learning.enabled;
+
+    if (compile_is_plain(cx, subnet)) {
+        compile_answer(cx, by->table, by->priority, cookie, match, "",
+                       learns ? "learning," : "", by->ask);
+    } else {
+        plan_add(cx->plan, by->table, by->priority, cookie, match,
+                 compile_find_in(cx, subnet, by->what,
+                                 learns ? by->learn : by->reply));
+    }
+}
+
 /* What the datapath leaves. */
 
 static void
-ask_where_learned(struct compile_ctx *cx, const struct rules_subnet *subnet)
+ask_by(struct compile_ctx *cx, const struct resolution *by)
 {
-    plan_add(cx->plan, TABLE_ASK_ARP, 100, row_cookie(&subnet->row),
-             plan_text(REG_VSID"=%#"PRIx32, subnet->vsid),
-             compile_find(cx, FIND_ARP_TPA, TABLE_LEARN_ARP));
-    plan_add(cx->plan, TABLE_ASK_ND, 100, row_cookie(&subnet->row),
-             plan_text(REG_VSID"=%#"PRIx32, subnet->vsid),
-             compile_find(cx, FIND_ND_TARGET, TABLE_LEARN_ND));
+    for (size_t i = 0; i < cx->rules->n_subnets; i++) {
+        const struct rules_subnet *subnet = &cx->rules->subnets[i];
+
+        if (subnet->learning.enabled) {
+            plan_add(cx->plan, by->ask, 100, row_cookie(&subnet->row),
+                     plan_text(REG_VSID"=%#"PRIx32, subnet->vsid),
+                     compile_find(cx, by->what, by->learn));
+        }
+    }
+    plan_add(cx->plan, by->ask, 0, 0, xstrdup(""),
+             compile_find(cx, by->what, by->reply));
 }
 
 static void
@@ -178,10 +201,8 @@ ask(struct compile_ctx *cx, enum pipeline_table table, int priority,
 static void
 ask_all(struct compile_ctx *cx)
 {
-    plan_add(cx->plan, TABLE_ASK_ARP, 0, 0, xstrdup(""),
-             compile_find(cx, FIND_ARP_TPA, TABLE_ARP_REPLY));
-    plan_add(cx->plan, TABLE_ASK_ND, 0, 0, xstrdup(""),
-             compile_find(cx, FIND_ND_TARGET, TABLE_ND_REPLY));
+    ask_by(cx, &compile_by_arp);
+    ask_by(cx, &compile_by_nd);
     ask(cx, TABLE_ASK_MAC, 0, "", FIND_MAC, TABLE_FORWARD);
     ask(cx, TABLE_ASK_CA, 100, "ip,"REG_CA"=0", FIND_IP_DST, TABLE_ROUTED);
     ask(cx, TABLE_ASK_CA, 100, "ipv6,"REG_CA6"=0", FIND_IPV6_DST,
@@ -214,11 +235,6 @@ compile_spaces(struct compile_ctx *cx)
     for (size_t i = 0; i < cx->n_ports; i++) {
         if (is_first_with_its_pas(cx, i)) {
             tunnel_sources(cx, &cx->ports[i]);
-        }
-    }
-    for (size_t i = 0; i < cx->rules->n_subnets; i++) {
-        if (cx->rules->subnets[i].learning.enabled) {
-            ask_where_learned(cx, &cx->rules->subnets[i]);
         }
     }
     ask_all(cx);
