@@ -92,9 +92,7 @@ static char *
 ask_for_source(const struct compile_ctx *cx,
                const struct rules_subnet *subnet, enum find_what what)
 {
-    char *find = (compile_is_plain(cx, subnet)
-                  ? compile_find(cx, what, TABLE_CLAIM_FOUND)
-                  : compile_find_flow(what, TABLE_CLAIM_FOUND));
+    char *find = compile_find_in(cx, subnet, what, TABLE_CLAIM_FOUND);
     char *actions = plan_text("push:"REG_VSID",set_field:%#"PRIx32"->"
                               REG_VSID",%s", subnet->vsid, find);
 
@@ -117,35 +115,19 @@ have_admitted(struct compile_ctx *cx, uint16_t priority, uint32_t domain,
                        TABLE_TUNNEL_ASK));
 }
 
-/* What was learned another host may claim by ARP or ND, see
- * compile-learn-source.c, which the datapath does not know. */
-static bool
-may_tell_of_a_move(const struct rules_subnet *subnet, const struct source *s)
-{
-    return subnet->learning.enabled && s->what == FIND_ARP_SPA;
-}
-
+/* What the datapath is not asked about: what was learned another host may
+ * claim by ARP or ND, see compile-learn-source.c.  ARP is left to what TUNNEL
+ * does with all else. */
 static void
-ask_about_nd(struct compile_ctx *cx, uint32_t domain)
+let_be_claimed(struct compile_ctx *cx, const struct rules_subnet *subnet,
+               const char *nd_match)
 {
     for (int type = 135; type <= 136; type++) {
-        plan_add(cx->plan, TABLE_TUNNEL, PRIORITY_FORWARDED + 10, 0,
-                 plan_text("icmp6,icmp_type=%d,"REG_DOMAIN"=%#"PRIx32, type,
-                           domain),
+        plan_add(cx->plan, TABLE_TUNNEL, PRIORITY_FORWARDED + 10,
+                 row_cookie(&subnet->row),
+                 plan_text("icmp6,icmp_type=%d,%s", type, nd_match),
                  plan_text("resubmit(,%d)", TABLE_TUNNEL_ASK));
     }
-}
-
-static bool
-learns(const struct rules *rules, uint32_t domain)
-{
-    for (size_t i = 0; i < rules->n_subnets; i++) {
-        if (rules->subnets[i].domain == domain
-            && rules->subnets[i].learning.enabled) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* For packets with a source in 'net' of 'subnet'. */
@@ -153,17 +135,25 @@ static void
 claim(struct compile_ctx *cx, const struct rules_subnet *subnet,
       const struct addr_prefix *net, const struct source *s)
 {
+    uint16_t priority = 100 + net->plen;
     char buf[ADDR_STRLEN];
-    char *match = plan_text("%s,"REG_DOMAIN"=%#"PRIx32",%s=%s", s->kind,
-                            subnet->domain, s->field,
-                            addr_prefix_format(net, buf));
+    char *from = xasprintf(REG_DOMAIN"=%#"PRIx32",%s=%s", subnet->domain,
+                           s->field, addr_prefix_format(net, buf));
+    char *match = plan_text("%s,%s", s->kind, from);
+    bool learns = subnet->learning.enabled;
 
-    if (compile_is_plain(cx, subnet) && !may_tell_of_a_move(subnet, s)) {
-        have_admitted(cx, 100 + net->plen, subnet->domain, subnet,
-                      xstrdup(match), "");
+    if (compile_is_plain(cx, subnet)) {
+        if (!(learns && s->what == FIND_ARP_SPA)) {
+            have_admitted(cx, priority, subnet->domain, subnet,
+                          xstrdup(match), "");
+        }
+        if (learns && s->what == FIND_IPV6_SRC) {
+            let_be_claimed(cx, subnet, from);
+        }
     }
-    plan_add(cx->plan, TABLE_CLAIM, 100 + net->plen, row_cookie(&subnet->row),
-             match, ask_for_source(cx, subnet, s->what));
+    plan_add(cx->plan, TABLE_CLAIM, priority, row_cookie(&subnet->row), match,
+             ask_for_source(cx, subnet, s->what));
+    free(from);
 }
 
 static void
@@ -260,9 +250,6 @@ compile_peers(struct compile_ctx *cx)
         claims_of_subnet(cx, subnet);
         if (subnet->vsid == subnet->domain) {
             admit_forwarded(cx, subnet->domain);    /* Once per domain. */
-            if (cx->host->spaces && learns(cx->rules, subnet->domain)) {
-                ask_about_nd(cx, subnet->domain);
-            }
         }
     }
     for (size_t i = 0; i < cx->n_vlans; i++) {
