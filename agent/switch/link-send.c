@@ -29,9 +29,10 @@ link_send_removal__(struct switch_link *sw, const struct space_key *key)
     sw->n_removes++;
 }
 
-/* What flows there are is not known before everything was read back. */
+/* The entry is to have no flow any more.  Returns whether the switch may have
+ * one: which there are is not known before everything was read back. */
 static bool
-link_may_have_flow__(struct switch_link *sw, const struct space_key *key)
+link_forget_flow__(struct switch_link *sw, const struct space_key *key)
 {
     return (!sw->hnv || sw->state != LINK_STEADY
             || key_set_remove(&sw->flows, key));
@@ -49,7 +50,7 @@ link_put_flow(struct switch_link *sw, const struct space_entry *e)
         if (sw->hnv) {
             key_set_add(&sw->flows, &e->key);
         }
-    } else if (link_may_have_flow__(sw, &e->key)) {
+    } else if (link_forget_flow__(sw, &e->key)) {
         link_send_removal__(sw, &e->key);
     }
 }
@@ -62,7 +63,7 @@ link_remove_flow(struct switch_link *sw, const struct space_key *key)
     if (sw->source.find(key, &e, sw->source.aux) && link_wants_flow(sw, &e)) {
         return;
     }
-    if (link_may_have_flow__(sw, key)) {
+    if (link_forget_flow__(sw, key)) {
         link_send_removal__(sw, key);
     }
 }

@@ -109,19 +109,19 @@ link_is_owed_answer__(const struct switch_link *sw)
             || !ovs_list_is_empty(&sw->barriers));
 }
 
+/* True if somebody has something to do: the link, or if the plan is for
+ * another backend, whoever makes plans. */
+static bool
+link_has_plan__(const struct switch_link *sw)
+{
+    return sw->state == LINK_WAIT_PLAN && !sw->asking && sw->wanted;
+}
+
 static bool
 link_can_start__(const struct switch_link *sw)
 {
-    return (sw->state == LINK_WAIT_PLAN && !sw->asking && sw->wanted
+    return (link_has_plan__(sw)
             && sw->wanted->spaces == (sw->hnv != NULL));
-}
-
-/* True if whoever makes plans has to make one for another backend. */
-static bool
-link_has_wrong_plan__(const struct switch_link *sw)
-{
-    return (sw->state == LINK_WAIT_PLAN && !sw->asking && sw->wanted
-            && sw->wanted->spaces != (sw->hnv != NULL));
 }
 
 bool
@@ -184,7 +184,7 @@ switch_wait(struct switch_link *sw)
             || sw->session != channel_session(sw->channel))) {
         poll_immediate_wake();
     }
-    if (link_can_start__(sw) || link_has_wrong_plan__(sw)) {
+    if (link_has_plan__(sw)) {
         poll_immediate_wake();
     }
     if (sw->state == LINK_REPAIR
