@@ -2,9 +2,9 @@
 
 #include <config.h>
 #include "datapath-ext/found.h"
-#include <stddef.h>
 #include <string.h>
 #include "byte-order.h"
+#include "datapath-ext/odp.h"
 #include "flow.h"
 #include "packets.h"
 
@@ -57,9 +57,7 @@ hnv_found_from_entry(const struct space_entry *entry, enum hnv_key key,
 void
 hnv_found_to_tunnel(const struct hnv_found *found, struct flow_tnl *tnl)
 {
-    memset(tnl, 0, offsetof(struct flow_tnl, metadata));
-    tnl->metadata.present.map = 0;
-    tnl->metadata.tab = NULL;
+    hnv_tunnel_clear(tnl);
     tnl->ipv6_dst = found_dst;
     tnl->ipv6_src = found->addr;
     tnl->flags = FLOW_TNL_F_KEY;

@@ -5,10 +5,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include "datapath-ext/ofpact.h"
 #include "datapath-ext/text.h"
+#include "byte-order.h"
+#include "flow.h"
 #include "netlink.h"
 #include "odp-netlink.h"
 #include "openvswitch/dynamic-string.h"
@@ -217,4 +220,30 @@ hnv_odp_parse(const char *s, struct ofpbuf *actions)
     }
     nl_msg_put_unspec(actions, OVS_ACTION_ATTR_HNV, &hnv, sizeof hnv);
     return end + 1 - s;
+}
+
+void
+hnv_tunnel_clear(struct flow_tnl *tnl)
+{
+    memset(tnl, 0, offsetof(struct flow_tnl, metadata));
+    tnl->metadata.present.map = 0;
+    tnl->metadata.tab = NULL;
+}
+
+void
+hnv_odp_set_tunnel(const struct hnv_odp *hnv, bool is_vxlan,
+                   const struct in6_addr *pa, struct flow_tnl *tnl)
+{
+    hnv_tunnel_clear(tnl);
+    tnl->ip_dst = in6_addr_get_mapped_ipv4(pa);
+    if (tnl->ip_dst) {
+        tnl->ip_src = hnv->src;
+    } else {
+        tnl->ipv6_dst = *pa;
+        tnl->ipv6_src = hnv->src6;
+    }
+    /* Megaflows cannot tell an identifier without the flag. */
+    tnl->flags = FLOW_TNL_F_KEY;
+    /* NVGRE's key is the VSID with a FlowID of 8 bits. */
+    tnl->tun_id = htonll(is_vxlan ? hnv->vsid : (uint64_t) hnv->vsid << 8);
 }

@@ -15,11 +15,13 @@
  * number is far from those that Linux may come to use. */
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "openvswitch/types.h"
 
 struct ds;
+struct flow_tnl;
 struct ofpbuf;
 
 enum hnv_odp_flags {
@@ -62,5 +64,13 @@ void hnv_odp_format(const struct hnv_odp *, struct ds *);
 /* Appends the action that 's' begins with to 'actions'.  Returns how many
  * characters it took; 0 if 's' is something else; or -EINVAL. */
 int hnv_odp_parse(const char *s, struct ofpbuf *actions);
+
+/* Makes metadata those of no tunnel. */
+void hnv_tunnel_clear(struct flow_tnl *);
+
+/* Makes them what "route" and "switch" give a packet for 'pa', by VXLAN or by
+ * NVGRE. */
+void hnv_odp_set_tunnel(const struct hnv_odp *, bool is_vxlan,
+                        const struct in6_addr *pa, struct flow_tnl *);
 
 #endif /* datapath-ext/odp.h */
