@@ -61,6 +61,7 @@ EXTRA_DIST += \
 	tests/unit/firewall-feed.h \
 	tests/unit/numbered-entries.h \
 	tests/unit/policy-feed.h \
+	tests/unit/random-entry.h \
 	tests/unit/tsan-rcu.h \
 	tests/unit/unit.h
 

@@ -15,53 +15,22 @@
 #include "openvswitch/ofp-flow.h"
 #include "openvswitch/ofpbuf.h"
 #include "packets.h"
+#include "random-entry.h"
 #include "random.h"
 #include "switch/space-stock.h"
 #include "unit.h"
 
 #define ROUNDS 20000
 
-/* IPv4 half of the time. */
-static struct in6_addr
-random_addr(void)
+/* What a question by 'key' finds. */
+static enum space_kind
+kind_found_by(enum hnv_key key)
 {
-    struct in6_addr addr;
-
-    random_bytes(&addr, sizeof addr);
-    addr.s6_addr[0] |= 1;
-    return random_range(2) ? addr : in6_addr_mapped_ipv4(random_uint32() | 1);
-}
-
-static void
-random_where(struct space_where *where)
-{
-    static const enum space_encap encaps[] = {
-        SPACE_LOCAL, SPACE_VXLAN, SPACE_NVGRE, SPACE_BALANCED,
-    };
-
-    where->encap = encaps[random_range(ARRAY_SIZE(encaps))];
-    where->pa = where->encap == SPACE_LOCAL ? in6addr_any : random_addr();
-}
-
-/* A key that finds entries by CA, by share or by MAC. */
-static enum hnv_key
-random_entry(struct space_entry *entry)
-{
-    enum hnv_key key = 1 + random_range(N_HNV_KEYS - 1);
-    const struct in6_addr ca = random_addr();
-
-    memset(entry, 0, sizeof *entry);
-    random_bytes(&entry->mac, sizeof entry->mac);
-    entry->learned = random_range(2);
-    random_where(&entry->where);
     if (key == HNV_KEY_MAC) {
-        space_key_init_mac(&entry->key, 5001, entry->mac);
-    } else if (key == HNV_KEY_SHARE4 || key == HNV_KEY_SHARE6) {
-        space_key_init_share(&entry->key, 5001, &ca, 7);
-    } else {
-        space_key_init_ca(&entry->key, 5001, &ca);
+        return SPACE_BY_MAC;
     }
-    return key;
+    return (key == HNV_KEY_SHARE4 || key == HNV_KEY_SHARE6
+            ? SPACE_BY_SHARE : SPACE_BY_CA);
 }
 
 /* Registers, as both are to change them. */
@@ -134,8 +103,8 @@ START_TEST(finds_what_the_flow_says)
     struct space_stock *stock = space_stock_create(OFP15_VERSION);
 
     for (int round = 0; round < ROUNDS; round++) {
-        struct space_entry entry;
-        enum hnv_key key = random_entry(&entry);
+        enum hnv_key key = 1 + random_range(N_HNV_KEYS - 1);
+        struct space_entry entry = random_entry_of(kind_found_by(key), 5001);
         struct registers r;
 
         registers_init(&r);

@@ -20,68 +20,20 @@
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
+#include "random-entry.h"
 #include "random.h"
 #include "unit.h"
 
 #define ROUNDS 20000
 
-static struct eth_addr
-random_mac(void)
-{
-    struct eth_addr mac;
-
-    random_bytes(&mac, sizeof mac);
-    return mac;
-}
-
-/* IPv4 half of the time. */
-static struct in6_addr
-random_addr(void)
-{
-    struct in6_addr addr;
-
-    random_bytes(&addr, sizeof addr);
-    addr.s6_addr[0] |= 1;
-    return random_range(2) ? addr : in6_addr_mapped_ipv4(random_uint32() | 1);
-}
-
+/* Of any kind that has a place in a message. */
 static struct space_entry
 random_entry(void)
 {
-    struct in6_addr addr = random_addr();
-    uint32_t vsid = random_range(SPACE_VSID_MAX + 1);
     enum space_kind kind = random_range(SPACE_BY_OWNER + 1);
-    struct space_entry entry;
 
-    kind = kind == SPACE_BY_PA ? SPACE_PEER : kind;
-    memset(&entry, 0, sizeof entry);
-    entry.mac = random_mac();
-    switch (kind) {
-    case SPACE_BY_CA:
-        space_key_init_ca(&entry.key, vsid, &addr);
-        break;
-    case SPACE_BY_MAC:
-        space_key_init_mac(&entry.key, vsid, entry.mac);
-        break;
-    case SPACE_BY_PA:           /* Has no place in a message. */
-    case SPACE_PEER:
-        space_key_init_peer(&entry.key, vsid, &addr);
-        break;
-    case SPACE_BY_SHARE:
-        space_key_init_share(&entry.key, vsid, &addr,
-                             random_range(SPACE_N_SHARES));
-        break;
-    case SPACE_BY_OWNER:
-        space_key_init_owner(&entry.key, vsid, &addr);
-        break;
-    }
-    entry.where.encap = random_range(SPACE_BALANCED + 1);
-    if (entry.where.encap != SPACE_LOCAL) {
-        entry.where.pa = random_addr();
-    }
-    entry.cookie = random_uint64();
-    entry.learned = random_range(2);
-    return entry;
+    return random_entry_of(kind == SPACE_BY_PA ? SPACE_PEER : kind,
+                           random_range(SPACE_VSID_MAX + 1));
 }
 
 static void

@@ -30,6 +30,7 @@
 #include "openvswitch/vlog.h"
 #include "packets.h"
 #include "plan/plan.h"
+#include "random-entry.h"
 #include "random.h"
 #include "switch/encode.h"
 #include "switch/space-hnv.h"
@@ -120,76 +121,6 @@ store_uninit(struct store *store)
         free(s);
     }
     hmap_destroy(&store->entries);
-}
-
-/* Random entries; few VSIDs and addresses, so that they meet again. */
-
-static struct in6_addr
-random_address(uint32_t last)
-{
-    struct in6_addr addr = addr_from_ipv4(htonl(last));
-
-    if (random_range(2)) {
-        addr.s6_addr[0] = 0x20;
-    }
-    return addr;
-}
-
-static struct space_entry
-random_entry(uint32_t range)
-{
-    struct space_entry e = { .cookie = random_uint32() };
-    uint32_t host = random_range(range);
-    uint32_t vsid = 5000 + random_range(2);
-
-    e.mac = (struct eth_addr) ETH_ADDR_C(0a,00,00,00,00,00);
-    e.mac.be16[2] = htons(random_range(range));
-    struct in6_addr ca = random_address(0x0a000000 + host);
-    struct in6_addr pa = random_address(0xc0a80000 + random_range(5));
-    bool rewrite = !random_range(3);
-
-    switch (random_range(8)) {
-    case 0:
-        space_key_init_share(&e.key, vsid, &ca,
-                             random_range(SPACE_N_SHARES));
-        rewrite = false;
-        break;
-    case 1:
-        if (addr_is_ipv4(&ca)) {
-            space_key_init_owner(&e.key, vsid, &ca);
-            memset(&e.mac, 0, sizeof e.mac);
-            return e;
-        }
-        /* Fall through. */
-    case 2: case 3: case 4:
-        space_key_init_ca(&e.key, vsid, &ca);
-        break;
-    case 5:
-        e.vsid = vsid;
-        e.ca = ca;
-        do {
-            pa = random_address(0xc0a80000 + host);
-        } while (addr_is_ipv4(&pa) != addr_is_ipv4(&ca));
-        space_key_init_pa(&e.key, &pa);
-        rewrite = true;
-        break;
-    default:
-        e.mac.be16[2] = htons(host);
-        space_key_init_mac(&e.key, vsid, e.mac);
-        break;
-    }
-    if (rewrite) {
-        e.where.encap = random_range(2) ? SPACE_REWRITE : SPACE_LOCAL;
-        if (e.key.kind == SPACE_BY_CA) {
-            e.where.pa = pa;
-        }
-    } else {
-        e.where.encap = random_range(4);
-        if (e.where.encap != SPACE_LOCAL) {
-            e.where.pa = pa;
-        }
-    }
-    return e;
 }
 
 /* A switch, as far as this takes.
@@ -996,7 +927,7 @@ status_says(const struct fixture *f, const char *what)
 static void
 random_change(struct fixture *f)
 {
-    struct space_entry e = random_entry(100);
+    struct space_entry e = random_entry_among(100);
 
     if (random_range(3)) {
         fixture_put(f, &e);
@@ -1072,7 +1003,7 @@ START_TEST(a_space_entry_survives_encoding)
         struct space_stock *stock = space_stock_create(versions[i]);
 
         for (int j = 0; j < 5000; j++) {
-            struct space_entry e = random_entry(65536);
+            struct space_entry e = random_entry_among(65536);
 
             check_space_roundtrip(stock, &e);
         }
@@ -1197,7 +1128,7 @@ START_TEST(what_encoding_costs)
     struct space_stock *stock = space_stock_create(OFP15_VERSION);
     enum { N = 1000000 };
     uint8_t buf[SPACE_STOCK_MESSAGE_MAX];
-    struct space_entry e = random_entry(65536);
+    struct space_entry e = random_entry_among(65536);
     size_t bytes = 0;
     long long int start = time_usec();
 
@@ -1240,7 +1171,7 @@ END_TEST
 START_TEST(nothing_is_touched_without_a_plan)
 {
     struct fixture f;
-    struct space_entry e = random_entry(10);
+    struct space_entry e = random_entry_among(10);
 
     fixture_init(&f);
     fixture_put(&f, &e);
@@ -1511,7 +1442,7 @@ START_TEST(after_a_reconnect_only_the_difference_is_sent)
     fake_stop(&f.fake);
     fixture_run_for(&f, 50);
 
-    struct space_entry e = random_entry(10);
+    struct space_entry e = random_entry_among(10);
 
     space_key_init_mac(&e.key, 9999, e.mac);
     fixture_put(&f, &e);
@@ -1641,7 +1572,7 @@ END_TEST
 START_TEST(a_lost_acknowledgement_comes_after_reconnecting)
 {
     struct fixture f;
-    struct space_entry e = random_entry(10);
+    struct space_entry e = random_entry_among(10);
 
     fixture_init(&f);
     switch_set_plan(f.sw, make_plan(3, 0));
@@ -1799,7 +1730,7 @@ fake_tell(struct fake *fake, enum ofp_flow_update_event event)
 START_TEST(what_somebody_else_deletes_comes_back)
 {
     struct fixture f;
-    struct space_entry e = random_entry(10);
+    struct space_entry e = random_entry_among(10);
 
     fixture_init(&f);
     switch_set_plan(f.sw, make_plan(3, 0));
@@ -1873,7 +1804,7 @@ START_TEST(one_refused_flow_stops_no_other)
     struct fixture f;
     struct plan *plan = make_plan(5, 0);
     struct ds s = DS_EMPTY_INITIALIZER;
-    struct space_entry e = random_entry(10);
+    struct space_entry e = random_entry_among(10);
 
     fixture_init(&f);
     f.fake.refuse_table = TABLE_LOCAL;
@@ -1920,7 +1851,7 @@ END_TEST
 START_TEST(a_refused_entry_is_tried_again)
 {
     struct fixture f;
-    struct space_entry e = random_entry(10);
+    struct space_entry e = random_entry_among(10);
 
     fixture_init(&f);
     switch_set_plan(f.sw, make_plan(2, 0));
@@ -1983,7 +1914,7 @@ END_TEST
 START_TEST(many_entries_are_kept_back_while_congested)
 {
     struct fixture f;
-    struct space_entry e = random_entry(10);
+    struct space_entry e = random_entry_among(10);
 
     fixture_init(&f);
     switch_set_plan(f.sw, make_plan(1, 0));
