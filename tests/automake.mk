@@ -37,6 +37,14 @@ tests_unit_test_space_readers_LDFLAGS = $(AM_LDFLAGS) $(RCU_WRAP_LDFLAGS)
 tests_unit_test_space_table_LDADD = datapath-ext/libhnvdp.la $(LDADD)
 tests_unit_test_space_table_LDFLAGS = $(AM_LDFLAGS) $(RCU_WRAP_LDFLAGS)
 
+# The link to a switch has one to talk to.
+tests_unit_test_switch_SOURCES = \
+	tests/unit/entry-store.c \
+	tests/unit/entry-store.h \
+	tests/unit/fake-switch.c \
+	tests/unit/fake-switch.h \
+	tests/unit/test-switch.c
+
 # The datapath's actions, told by a script what to do.
 check_PROGRAMS += tests/unit/act-on-packets
 tests_unit_act_on_packets_LDADD = datapath-ext/libhnvdp.la $(LDADD)
