@@ -27,6 +27,7 @@ UNIT_TESTS = \
 	tests/unit/test-router-advert \
 	tests/unit/test-space \
 	tests/unit/test-space-readers \
+	tests/unit/test-space-stock \
 	tests/unit/test-space-table \
 	tests/unit/test-switch
 
