@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-# Unit tests: each file is a program of its own, of the check library.
+# Unit tests: each test-*.c is a program of its own, of the check library.
 UNIT_TESTS = \
 	tests/unit/test-addr \
 	tests/unit/test-answer \
@@ -29,7 +29,8 @@ UNIT_TESTS = \
 	tests/unit/test-space-readers \
 	tests/unit/test-space-stock \
 	tests/unit/test-space-table \
-	tests/unit/test-switch
+	tests/unit/test-switch \
+	tests/unit/test-switch-hnv
 
 # They are linked with LDADD, the default for programs that do not say.
 LDADD = $(HNV_LIBS) $(CHECK_LIBS)
@@ -39,12 +40,17 @@ tests_unit_test_space_table_LDADD = datapath-ext/libhnvdp.la $(LDADD)
 tests_unit_test_space_table_LDFLAGS = $(AM_LDFLAGS) $(RCU_WRAP_LDFLAGS)
 
 # The link to a switch has one to talk to.
-tests_unit_test_switch_SOURCES = \
+SWITCH_FIXTURE = \
 	tests/unit/entry-store.c \
 	tests/unit/entry-store.h \
 	tests/unit/fake-switch.c \
 	tests/unit/fake-switch.h \
-	tests/unit/test-switch.c
+	tests/unit/switch-fixture.c \
+	tests/unit/switch-fixture.h
+tests_unit_test_switch_SOURCES = tests/unit/test-switch.c $(SWITCH_FIXTURE)
+tests_unit_test_switch_hnv_SOURCES = \
+	tests/unit/test-switch-hnv.c \
+	$(SWITCH_FIXTURE)
 
 # The datapath's actions, told by a script what to do.
 check_PROGRAMS += tests/unit/act-on-packets
