@@ -77,6 +77,14 @@ def ip_packet(dst_mac=B, dst=CA_B, sport=1000, ttl=64):
             / UDP(sport=sport, dport=2000) / Raw(b"x" * 20))
 
 
+def arrive(switch, inner, pa=PA):
+    """From the host at 'pa', in VXLAN.  The tunnel's end is br-phy."""
+    mac = switch.vsctl("get", "interface", "br-phy", "mac_in_use").strip('"\n')
+    switch.send("up", Ether(src=PA_MAC, dst=mac)
+                / IP(src=pa, dst="192.0.2.1") / UDP(sport=40000, dport=4789)
+                / VxlanHeader(flags="Instance", vni=VSID) / inner)
+
+
 def outer_packets(switch, n=1):
     """The first 'n' packets with an inner one that went out of the uplink."""
     def look():

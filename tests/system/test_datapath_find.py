@@ -6,12 +6,11 @@ import re
 
 import pytest
 from scapy.all import (ARP, IP, UDP, Ether, ICMPv6ND_NS, IPv6, Raw)
-from scapy.layers.vxlan import VXLAN as VxlanHeader
 
 from hnv_bridge import (A, B, CA_A, CA_B, PA, PA_2, PA_MAC, PORTS, ROUTER,
-                        VSID, add_flow, fixture_session, fixture_switch,
-                        inner_of, ip_packet, needs_tree, outer_packets,
-                        vsid_of)
+                        VSID, add_flow, arrive, fixture_session,
+                        fixture_switch, inner_of, ip_packet, needs_tree,
+                        outer_packets, vsid_of)
 from hnv_switch import BALANCED, DELETE, NVGRE, by_ca, by_mac, entry
 
 pytestmark = needs_tree
@@ -174,14 +173,6 @@ def test_one_megaflow_asks_for_all(switch, session, key):
     assert "find: done=20" in show, show
 
 
-def from_tunnel(switch, inner, pa=PA):
-    """The packet arrives from another host."""
-    mac = switch.vsctl("get", "interface", "br-phy", "mac_in_use").strip('"\n')
-    switch.send("up", Ether(src=PA_MAC, dst=mac)
-                / IP(src=pa, dst="192.0.2.1") / UDP(sport=40000, dport=4789)
-                / VxlanHeader(flags="Instance", vni=VSID) / inner)
-
-
 @pytest.mark.parametrize("known", [True, False])
 def test_packets_from_a_tunnel(switch, session, known):
     """Flows see the tunnel that the packet came from before and after, as
@@ -199,14 +190,14 @@ def test_packets_from_a_tunnel(switch, session, known):
              "actions=output:2" % (0x20 if known else 0,
                                    number(PA) if known else 0, tunnel))
     for n in range(1, 4):
-        from_tunnel(switch, ip_packet())
+        arrive(switch, ip_packet())
         switch.wait_for(lambda n=n: len(switch.sent("p2")) == n, "packets")
     assert bytes(switch.sent("p2")[0]) == bytes(ip_packet())
     # From another host they are not taken for packets from this one.
     add_flow(switch, "table=3,tun_src=%s actions=output:1" % PA_2)
     add_flow(switch, "in_port=10,tun_src=%s actions="
              "hnv(find,vsid=5001,key=src,table=3)" % PA_2)
-    from_tunnel(switch, ip_packet(), PA_2)
+    arrive(switch, ip_packet(), PA_2)
     switch.wait_for(lambda: switch.sent("p1"), "the other packet")
     assert len(switch.sent("p2")) == 3
 
