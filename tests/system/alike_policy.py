@@ -37,28 +37,31 @@ BEYOND = ["172.16.0.0/16", "172.16.5.0/24", "0.0.0.0/0", "10.1.2.12/32",
           "2001:db8:a:2::12/128"]
 
 
-def _vm(name, host, vsid, last, mac, prefix, prefix6):
-    return dataclasses.replace(
-        w.vm(name, host, vsid, f"{prefix}{last}", mac),
-        cas=[f"{prefix}{last}", f"{prefix6}{last}"])
+# Of each subnet, what its CAs begin with.
+STARTS = {5001: ("10.1.1.", "2001:db8:a:1::"),
+          5002: ("10.1.2.", "2001:db8:a:2::"),
+          5003: ("10.1.3.", "2001:db8:a:3::"),
+          6001: ("10.1.1.", "2001:db8:a:1::"),
+          7001: ("10.7.1.", "2001:db8:7:1::")}
 
 
-C1 = _vm("c1", "h2", 5003, 11, "00:15:5d:00:03:01", "10.1.3.",
-         "2001:db8:a:3::")
-C2 = _vm("c2", "h3", 5003, 12, "00:15:5d:00:03:02", "10.1.3.",
-         "2001:db8:a:3::")
-Y1 = _vm("y1", "h1", 7001, 11, "00:15:5d:00:07:01", "10.7.1.",
-         "2001:db8:7:1::")
-Y2 = _vm("y2", "h2", 7001, 12, "00:15:5d:00:07:02", "10.7.1.",
-         "2001:db8:7:1::")
-X4 = _vm("x4", "h3", 6001, 14, "00:15:5d:00:01:04", "10.1.1.",
-         "2001:db8:a:1::")
-T1 = _vm("t1", "h1", 5001, 21, "00:15:5d:00:09:01", "10.1.1.",
-         "2001:db8:a:1::")
-T1_10 = dataclasses.replace(T1, vsid=5002, vlan=10,
-                            cas=["10.1.2.21", "2001:db8:a:2::21"])
-T1_20 = dataclasses.replace(T1, vsid=7001, vlan=20,
-                            cas=["10.7.1.21", "2001:db8:7:1::21"])
+def _cas(vsid, last):
+    return [f"{start}{last}" for start in STARTS[vsid]]
+
+
+def _vm(name, host, vsid, last, mac):
+    cas = _cas(vsid, last)
+    return dataclasses.replace(w.vm(name, host, vsid, cas[0], mac), cas=cas)
+
+
+C1 = _vm("c1", "h2", 5003, 11, "00:15:5d:00:03:01")
+C2 = _vm("c2", "h3", 5003, 12, "00:15:5d:00:03:02")
+Y1 = _vm("y1", "h1", 7001, 11, "00:15:5d:00:07:01")
+Y2 = _vm("y2", "h2", 7001, 12, "00:15:5d:00:07:02")
+X4 = _vm("x4", "h3", 6001, 14, "00:15:5d:00:01:04")
+T1 = _vm("t1", "h1", 5001, 21, "00:15:5d:00:09:01")
+T1_10 = dataclasses.replace(T1, vsid=5002, vlan=10, cas=_cas(5002, 21))
+T1_20 = dataclasses.replace(T1, vsid=7001, vlan=20, cas=_cas(7001, 21))
 VMS = [*w6.VMS, C1, C2, Y1, Y2, X4, T1, T1_10, T1_20]
 QUIET = ("x1", "x3", "x4")      # On which policies have no effect.
 
@@ -151,18 +154,17 @@ def base(rng):
         hosts=hosts, encap=encaps[0],
         encap_of={h: encaps[1] for h in PAS if rng.random() < 0.3},
         networks=[
-            Network("contoso", _subnets(5001, "10.1.1.0/24",
-                                        "2001:db8:a:1::/64")
-                    + _subnets(5002, "10.1.2.254/24", f"{w6.GATEWAY_B}/64")
-                    + _subnets(5003, "10.1.3.0/24", "2001:db8:a:3::/64")),
-            Network("island", _subnets(7001, "10.7.1.0/24",
-                                       "2001:db8:7:1::/64"), routed=False),
+            Network("contoso", [
+                *_subnets(5001), Subnet(5002, "10.1.2.254/24"),
+                Subnet(5002, f"{w6.GATEWAY_B}/64"), *_subnets(5003)]),
+            Network("island", _subnets(7001), routed=False),
             *[n for n in w6.NETWORKS if n.name == "fabrikam"]],
         vms=VMS, router_mac=w.ROUTER_MAC)
 
 
-def _subnets(vsid, *prefixes):
-    return [Subnet(vsid, prefix) for prefix in prefixes]
+def _subnets(vsid):
+    start, start6 = STARTS[vsid]
+    return [Subnet(vsid, f"{start}0/24"), Subnet(vsid, f"{start6}/64")]
 
 
 # The kinds: each makes of a base policy another.
