@@ -277,6 +277,16 @@ def settle(switch):
             break
 
 
+def take_row(switch):
+    """The row of a switch that has settled; its sources are stopped then."""
+    samples = [switch.sample()]
+    for _ in range(N_SAMPLES):
+        time.sleep(SECONDS)
+        samples.append(switch.sample())
+    hz = switch.tsc_hz()
+    return Row(samples, hz, *lost_otherwise(switch))
+
+
 def measure(way, n, core):
     d = Destinations(n)
     with tempfile.TemporaryDirectory() as folder, \
@@ -289,12 +299,7 @@ def measure(way, n, core):
                 switch.add_source(source, d.packets(source))
             switch.prefer_pmd()
             settle(switch)
-            samples = [switch.sample()]
-            for _ in range(N_SAMPLES):
-                time.sleep(SECONDS)
-                samples.append(switch.sample())
-            hz = switch.tsc_hz()
-            return Row(samples, hz, *lost_otherwise(switch))
+            return take_row(switch)
         finally:
             switch.stop()
 

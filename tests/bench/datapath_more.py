@@ -38,9 +38,10 @@ sys.path[:0] = [os.path.join(TOP, "tests", "system"), HERE]
 # pylint: disable=wrong-import-position
 import dpdk_switch  # noqa: E402
 from datapath import (FIRST_CA, FIRST_VSID, GUEST, N_PAS,  # noqa: E402
-                      N_SAMPLES, ROUTER, SECONDS, TREE, Destinations, Row,
+                      N_SAMPLES, ROUTER, SECONDS, TREE, Destinations,
                       colons, dotted, lost_otherwise, make_switch,
-                      program_route, program_stock, put_all, settle)
+                      program_route, program_stock, put_all, settle,
+                      take_row)
 from dpdk_switch import FIRST_SOURCE, VXLAN_PORT, pa  # noqa: E402
 from hnv_switch import (OF13, NX_VENDOR, PUT, SPACE_MOD_MAX,  # noqa: E402
                         SUBTYPE, VXLAN, by_ca, by_mac)
@@ -394,12 +395,7 @@ def path_row(core, program):
         switch.add_source(1, [reply_to(p) for p in packets] * 8, again=False)
         settle(switch)
         switch.prefer_pmd()
-        samples = [switch.sample()]
-        for _ in range(N_SAMPLES):
-            time.sleep(SECONDS)
-            samples.append(switch.sample())
-        hz = switch.tsc_hz()
-        return Row(samples, hz, *lost_otherwise(switch))
+        return take_row(switch)
 
 
 def measure_path(core):
