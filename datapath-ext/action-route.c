@@ -61,36 +61,6 @@ ask_for_ca(const struct hnv_route *action, bool to_next_hop,
     return true;
 }
 
-/* By one, with the checksum after RFC 1624: TTL is the upper byte of its
- * word. */
-static inline void
-decrement_ttl(struct dp_packet *packet)
-{
-    if (hnv_eth_type(packet) == htons(ETH_TYPE_IP)) {
-        struct ip_header *ip = dp_packet_l3(packet);
-        uint32_t sum = ((uint16_t) ~ip->ip_csum
-                        + (uint16_t) ~htons(ip->ip_ttl << 8));
-
-        ip->ip_ttl--;
-        sum += htons(ip->ip_ttl << 8);
-        ip->ip_csum = hnv_csum_finish(sum);
-    } else {
-        struct ovs_16aligned_ip6_hdr *ip6 = dp_packet_l3(packet);
-
-        ip6->ip6_hlim--;
-    }
-}
-
-static inline void
-route(struct dp_packet *packet, struct eth_addr router, struct eth_addr mac)
-{
-    struct eth_header *eth = dp_packet_data(packet);
-
-    eth->eth_src = router;
-    eth->eth_dst = mac;
-    decrement_ttl(packet);
-}
-
 /* Moves answers, the first of which are those about the packets in 'of', to
  * where their packets are. */
 static void
@@ -127,9 +97,7 @@ hnv_route_execute(const struct space_table *st,
     for (size_t j = 0; j < n_queries; j++) {
         size_t i = of[j];
 
-        if (answers[i].found && !eth_addr_is_zero(answers[i].mac)) {
-            route(packets[i], action->router, answers[i].mac);
-        } else {
+        if (!answers[i].found || eth_addr_is_zero(answers[i].mac)) {
             hnv_result_set(&results[i], HNV_MISS, HNV_REASON_UNKNOWN_CA);
         }
     }

@@ -11,7 +11,7 @@
  *
  *     hnv_admit    may another host send this, as from whom it says it is
  *     hnv_arp      a question about an address becomes its answer
- *     hnv_route    the router's part; leaves where the packet goes
+ *     hnv_route    where a packet goes, and to which MAC, by its address
  *     hnv_switch   the same for packets that stay in their subnet: by MAC
  *     hnv_encap    to a local port, or with a header around it to a host
  *     hnv_find     what is known under an address
@@ -116,7 +116,6 @@ struct hnv_arp {
 
 struct hnv_route {
     uint32_t vsid;              /* The destination's subnet. */
-    struct eth_addr router;
     struct in6_addr next_hop;   /* All zeros: the packet's destination. */
 };
 
@@ -166,7 +165,8 @@ struct hnv_result hnv_admit_claim(const struct space_table *,
 void hnv_arp_execute(const struct space_table *, const struct hnv_arp *,
                      struct dp_packet **, size_t n, struct hnv_result *);
 
-/* The packet has new MACs and one less of TTL. */
+/* Only looks.  HNV_DONE: the packet can be routed, by hnv_route_packet() in
+ * route.h, to the answer's MAC. */
 void hnv_route_execute(const struct space_table *, const struct hnv_route *,
                        struct dp_packet **, size_t n, struct hnv_result *,
                        struct space_answer *ret_answers);

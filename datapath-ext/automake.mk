@@ -27,6 +27,7 @@ datapath_ext_libhnvdp_la_SOURCES = \
 	datapath-ext/ofpact.h \
 	datapath-ext/outer.c \
 	datapath-ext/outer.h \
+	datapath-ext/route.h \
 	datapath-ext/space-code.c \
 	datapath-ext/space-code.h \
 	datapath-ext/space-find.c \
@@ -49,9 +50,10 @@ datapath_ext_libhnvdp_la_SOURCES = \
 EXTRA_DIST += \
 	datapath-ext/graft/graft \
 	datapath-ext/graft/in-dpif-netdev-execute.inc \
-	datapath-ext/graft/in-dpif-netdev-headers.inc \
+	datapath-ext/graft/in-dpif-netdev-forward.inc \
 	datapath-ext/graft/in-dpif-netdev-learn.inc \
-	datapath-ext/graft/in-dpif-netdev-tunnel.inc \
+	datapath-ext/graft/in-dpif-netdev-onward.inc \
+	datapath-ext/graft/in-dpif-netdev-shortcuts.inc \
 	datapath-ext/graft/in-dpif-netdev.inc \
 	datapath-ext/graft/in-ofp-actions.inc \
 	datapath-ext/graft/in-xlate-admit.inc \

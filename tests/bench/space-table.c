@@ -366,7 +366,7 @@ route_address(struct dp_packet *packet, uint32_t i)
 static void
 route_act(const struct tables *t, struct batch *b)
 {
-    const struct hnv_route route = { .vsid = b->vsid, .router = mac_of(9) };
+    const struct hnv_route route = { .vsid = b->vsid };
     struct space_answer answers[SPACE_BATCH_MAX];
 
     hnv_route_execute(t->st, &route, b->packets, SPACE_BATCH_MAX, b->results,

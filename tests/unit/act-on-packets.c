@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "datapath-ext/outer.h"
+#include "datapath-ext/route.h"
 #include "datapath-ext/space-locators.h"
 #include "datapath-ext/space-query.h"
 #include "dp-packet.h"
@@ -289,11 +290,18 @@ do_route(void)
     struct hnv_route action;
 
     action.vsid = next_number();
-    action.router = next_mac();
+
+    struct eth_addr router = next_mac();
+
     action.next_hop = next_ip();
     next_packets();
     hnv_route_execute(table, &action, batch.packets, batch.n, batch.results,
                       batch.answers);
+    for (size_t i = 0; i < batch.n; i++) {
+        if (batch.results[i].verdict == HNV_DONE) {
+            hnv_route_packet(batch.packets[i], router, batch.answers[i].mac);
+        }
+    }
     print_batch();
 }
 
