@@ -165,7 +165,7 @@ struct hnv_result hnv_admit_claim(const struct space_table *,
 void hnv_arp_execute(const struct space_table *, const struct hnv_arp *,
                      struct dp_packet **, size_t n, struct hnv_result *);
 
-/* Only looks.  HNV_DONE: the packet can be routed, by hnv_route_packet() in
+/* Only looks.  HNV_DONE: the packet can be routed, by hnv_route_packets() in
  * route.h, to the answer's MAC. */
 void hnv_route_execute(const struct space_table *, const struct hnv_route *,
                        struct dp_packet **, size_t n, struct hnv_result *,

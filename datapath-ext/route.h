@@ -13,9 +13,9 @@
 /* By one.  TTL is the upper byte of its word, so the checksum grows by 0x100,
  * in ones' complement (RFC 1624). */
 static inline void
-hnv_decrement_ttl(struct dp_packet *packet)
+hnv_decrement_ttl(struct dp_packet *packet, bool is_ipv4)
 {
-    if (hnv_eth_type(packet) == htons(ETH_TYPE_IP)) {
+    if (is_ipv4) {
         struct ip_header *ip = dp_packet_l3(packet);
         uint32_t csum = (OVS_FORCE uint16_t) ip->ip_csum + htons(0x100);
 
@@ -28,17 +28,21 @@ hnv_decrement_ttl(struct dp_packet *packet)
     }
 }
 
-/* One hop on: from 'router' to 'mac', with one less of TTL.  The packet is one
- * that hnv_route_execute() found can be routed. */
+/* One hop on: from 'router' to 'mac', with one less of TTL.  The packets are of
+ * one protocol, and ones that hnv_route_execute() found can be routed. */
 static inline void
-hnv_route_packet(struct dp_packet *packet, struct eth_addr router,
-                 struct eth_addr mac)
+hnv_route_packets(struct dp_packet **packets, size_t n,
+                  struct eth_addr router, struct eth_addr mac)
 {
-    struct eth_header *eth = dp_packet_data(packet);
+    bool is_ipv4 = hnv_eth_type(packets[0]) == htons(ETH_TYPE_IP);
 
-    eth->eth_src = router;
-    eth->eth_dst = mac;
-    hnv_decrement_ttl(packet);
+    for (size_t i = 0; i < n; i++) {
+        struct eth_header *eth = dp_packet_data(packets[i]);
+
+        eth->eth_src = router;
+        eth->eth_dst = mac;
+        hnv_decrement_ttl(packets[i], is_ipv4);
+    }
 }
 
 #endif /* datapath-ext/route.h */

@@ -299,7 +299,8 @@ do_route(void)
                       batch.answers);
     for (size_t i = 0; i < batch.n; i++) {
         if (batch.results[i].verdict == HNV_DONE) {
-            hnv_route_packet(batch.packets[i], router, batch.answers[i].mac);
+            hnv_route_packets(&batch.packets[i], 1, router,
+                              batch.answers[i].mac);
         }
     }
     print_batch();
