@@ -28,8 +28,8 @@ hnv_decrement_ttl(struct dp_packet *packet, bool is_ipv4)
     }
 }
 
-/* One hop on: from 'router' to 'mac', with one less of TTL.  The packets are of
- * one protocol, and ones that hnv_route_execute() found can be routed. */
+/* One hop on: from 'router' to 'mac', with one less of TTL.  The packets are
+ * of one protocol, and ones that hnv_route_execute() found can be routed. */
 static inline void
 hnv_route_packets(struct dp_packet **packets, size_t n,
                   struct eth_addr router, struct eth_addr mac)

@@ -219,6 +219,7 @@ EXTRA_DIST += \
 	tests/system/test_datapath_ext.py \
 	tests/system/test_datapath_find.py \
 	tests/system/test_datapath_session.py \
+	tests/system/test_datapath_shortcuts.py \
 	tests/system/test_firewall.py \
 	tests/system/test_firewall_bypass.py \
 	tests/system/test_firewall_log.py \
@@ -243,6 +244,7 @@ EXTRA_DIST += \
 	tests/system/test_learning_underlay.py \
 	tests/system/test_nd.py \
 	tests/system/test_load_balancing.py \
+	tests/system/test_megaflows.py \
 	tests/system/test_mtu.py \
 	tests/system/test_mobility.py \
 	tests/system/test_packet_walks.py \
@@ -256,6 +258,7 @@ EXTRA_DIST += \
 	tests/system/test_routing.py \
 	tests/system/test_router_advert.py \
 	tests/system/test_slow_path.py \
+	tests/system/test_trains.py \
 	tests/system/test_trunk.py \
 	tests/system/test_trunk_learning.py \
 	tests/system/trunk.py \

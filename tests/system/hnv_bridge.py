@@ -7,6 +7,8 @@ Test modules import the fixtures that they use.
 """
 
 import os
+import re
+import time
 
 import pytest
 from scapy.all import GRE, IP, UDP, Ether, Raw
@@ -92,6 +94,14 @@ def outer_packets(switch, n=1):
                  if VxlanHeader in p or GRE in p]
         return found if len(found) >= n else None
     return switch.wait_for(look, "%d packets on the uplink" % n)
+
+
+def few_recirculated(switch, since, others=0):
+    """Besides 'others', the first packet on its way to learn the short one,
+    and one in each half second since then."""
+    stats = switch.appctl("dpif-netdev/pmd-stats-show")
+    n = sum(int(n) for n in re.findall(r"recirculations: (\d+)", stats))
+    return n <= others + 3 + 2 * (time.monotonic() - since)
 
 
 def vsid_of(packet):

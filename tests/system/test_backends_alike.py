@@ -42,8 +42,8 @@ BACKENDS = ("stock", "hnv")
 OVERHEADS = range(42, 71)
 
 
-@pytest.fixture(scope="module")
-def pair(make_lab):
+@pytest.fixture(name="pair", scope="module")
+def fixture_pair(make_lab):
     fences = [vm for vm in alike_policy.VMS if vm.name in alike_policy.QUIET]
     result = Pair([Side(backend, make_lab(
         alike_policy.description(), vswitchd=EXTENDED, backend=backend),
