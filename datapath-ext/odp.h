@@ -9,7 +9,9 @@
  * packet that the action is done with continues in one of six ways, by
  * recirculation, so that what happens next is Open vSwitch's own business: a
  * tunnel's header, for one, is pushed by the tunnel port's action in a
- * megaflow per other host.  A recirculation ID of zero stands for "drop".
+ * megaflow per other host.  (What such a megaflow does the datapath may take
+ * from its memory: see graft/in-dpif-netdev-shortcuts.inc.)  A recirculation
+ * ID of zero stands for "drop".
  *
  * Only the userspace datapath knows it; no other is ever given one.  Its
  * number is far from those that Linux may come to use. */

@@ -13,6 +13,7 @@ The same switch as datapath.py's, and what is to do with it as there.
                  that comes out for the new place
     first        how long a packet takes to a destination that never got one,
                  and to one that did; both through veth devices
+    local        cycles: by MAC, to 200 guests of this host
     path         cycles: conntrack, a firewall of 100 rules, routing, VXLAN, to
                  10,000 destinations with a connection each
 
@@ -42,17 +43,19 @@ from datapath import (FIRST_CA, FIRST_VSID, GUEST, N_PAS,  # noqa: E402
                       colons, dotted, lost_otherwise, make_switch,
                       program_route, program_stock, put_all, settle,
                       take_row)
-from dpdk_switch import FIRST_SOURCE, VXLAN_PORT, pa  # noqa: E402
+from dpdk_switch import (FIRST_SOURCE, PLAIN_PORT,  # noqa: E402
+                         VXLAN_PORT, pa)
 from hnv_switch import (OF13, NX_VENDOR, PUT, SPACE_MOD_MAX,  # noqa: E402
                         SUBTYPE, VXLAN, by_ca, by_mac)
 
 LINES = os.environ.get("HNV_BENCH_LINES",
-                       "arp,programming,move,first,path").split(",")
+                       "arp,programming,move,first,local,path").split(",")
 N = 10000
 N_PROGRAMMED = 1000000
 N_MOVES = 100
 N_FIRST = 300
 N_RULES = 100
+N_LOCAL = 200
 CT_ZONE = 5
 
 
@@ -341,6 +344,47 @@ def measure_first(core):
         say("first", f"{name} {first:.0f} us, then {later:.0f} us{aim}")
 
 
+# local
+
+def to_guests(d, table):
+    return [f"table={table},dl_dst={colons(d.mac(i))} "
+            f"actions=output:{PLAIN_PORT}" for i in range(d.n)]
+
+
+def local_stock(switch, d):
+    add_flows(switch, to_guests(d, 0))
+
+
+def local_hnv(switch, d):
+    put_all(switch, (by_mac(FIRST_VSID, colons(d.mac(i)))
+                     for i in range(d.n)))
+    add_flows(switch, [f"in_port={FIRST_SOURCE} actions="
+                       f"hnv(switch,vsid={FIRST_VSID},local=1)"]
+              + to_guests(d, 1))
+
+
+def local_row(core, program):
+    d = Destinations(N_LOCAL)
+    with running(core) as switch:
+        program(switch, d)
+        switch.add_source(0, d.packets(0))
+        switch.prefer_pmd()
+        settle(switch)
+        return take_row(switch)
+
+
+def measure_local(core):
+    compare("local", local_row(core, local_stock),
+            local_row(core, local_hnv))
+
+
+def compare(line, stock, hnv):
+    for name, row in ("stock", stock), ("hnv", hnv):
+        say(line, f"{name} {row.cycles:.0f} cycles, {row.mpps:.2f} Mpps, "
+            f"{row.megaflows} megaflows")
+    say(line, f"hnv takes {hnv.cycles / stock.cycles:.2f} of stock's cycles")
+
+
 # path
 
 def firewall(rest):
@@ -399,17 +443,12 @@ def path_row(core, program):
 
 
 def measure_path(core):
-    stock, hnv = path_row(core, path_stock), path_row(core, path_hnv)
-    for name, row in ("stock", stock), ("hnv", hnv):
-        say("path", f"{name} {row.cycles:.0f} cycles, {row.mpps:.2f} Mpps, "
-            f"{row.megaflows} megaflows")
-    say("path", f"hnv takes {hnv.cycles / stock.cycles:.2f} of stock's "
-        "cycles")
+    compare("path", path_row(core, path_stock), path_row(core, path_hnv))
 
 
 MEASURES = {"arp": measure_arp, "programming": measure_programming,
             "move": measure_move, "first": measure_first,
-            "path": measure_path}
+            "local": measure_local, "path": measure_path}
 
 
 def main():

@@ -205,8 +205,8 @@ class Switch:
 
     def start(self, program, *args):
         name = os.path.basename(program)
-        args = [self.program(program), "--no-chdir",
-                "--log-file=" + self.path(name + ".log"), "-vconsole:off",
+        args = [self.program(program), "--no-chdir", "-vconsole:off",
+                "--log-file=" + self.path(name + ".log"),
                 "--unixctl=" + self.path("ctl" if "vswitchd" in name
                                          else name + ".ctl")] + list(args)
         self.processes.append(subprocess.Popen(args, env=self.env))
