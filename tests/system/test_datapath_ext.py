@@ -109,6 +109,15 @@ def test_what_is_too_long_is_left(switch, session, how, mac):
     assert "too-long=1" in switch.appctl("hnv/space-show")
 
 
+def test_what_is_no_ip_is_never_too_long(switch, session):
+    session.put(by_mac(VSID, B, PA))
+    add_flow(switch, "in_port=1 actions=hnv(switch,vsid=5001,table=3,mtu=48,"
+             "%s)" % PORTS)
+    packet = Ether(src=A, dst=B, type=0x88b5) / Raw(b"x" * 1000)
+    switch.send("p1", packet)
+    assert bytes(inner_of(outer_packets(switch)[0])) == bytes(packet)
+
+
 def test_route_without_a_way_is_left_as_it_was(switch, session):
     session.put(by_ca(VSID, CA_B, B))
     add_flow(switch, "in_port=1 actions=hnv(route,vsid=5001,mac=%s,table=3,%s)"
@@ -200,15 +209,17 @@ def test_ipv6_provider_addresses(switch, session, encap):
 
 
 @pytest.mark.parametrize("tos", [0, 1, 2, 3])
-def test_ecn_on_both_ways(switch, session, tos):
+def test_ecn_and_entropy_on_both_ways(switch, session, tos):
+    """They are the same in all packets of a connection, however long."""
     session.put(by_mac(VSID, B, PA))
     add_flow(switch, "in_port=1 actions=hnv(switch,vsid=5001,%s)" % PORTS)
-    packet = ip_packet()
-    packet[IP].tos = tos
     for i in range(4):
+        packet = ip_packet() / Raw(b"x" * i)
+        packet[IP].tos = tos
         switch.send("p1", packet)
         outer_packets(switch, i + 1)
-    assert len({p[IP].tos for p in outer_packets(switch, 4)}) == 1
+    assert len({(p[IP].tos, p[UDP].sport)
+                for p in outer_packets(switch, 4)}) == 1
 
 
 def test_a_neighbour_with_a_new_mac(switch, session):

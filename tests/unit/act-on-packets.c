@@ -9,7 +9,6 @@
 #include "datapath-ext/outer.h"
 #include "datapath-ext/route.h"
 #include "datapath-ext/space-locators.h"
-#include "datapath-ext/space-query.h"
 #include "dp-packet.h"
 #include "flow.h"
 #include "openvswitch/dynamic-string.h"
@@ -27,30 +26,31 @@
  *     put mac VSID MAC ENCAP PA
  *     put peer DOMAIN PA
  *     port VSID MAC PORT
- *     header VSID MAC LOCAL-PA SRC DST ETH-SRC ETH-DST VID TOS TTL DF CSUM
- *            MTU PORT         (for where MAC is; VID -1: untagged)
- *     hash HASH               (of all packets from here on; 0: none)
+ *     headroom BYTES          (of all packets from here on)
  *     admit VSID DOMAIN VSID FLAGS PA PACKET...
  *     arp VSID MAC ASKER FLAGS PACKET...
  *     route VSID ROUTER NEXT-HOP PACKET...
  *     switch VSID PACKET...
- *     encap VSID LOCAL-PA LOCAL-PA FLAGS    (what the two before it left)
  *     find VSID KEY CA SHARE PACKET...
+ *     push VSID ENCAP SRC DST ETH-SRC ETH-DST VID TOS TTL DF CSUM HASH ECN
+ *          PACKET...          (VID -1: untagged; ECN: that of the packets, for
+ *                              which the header is fixed, or -1)
  *
  * Packets are hexadecimal.  Each action prints a line per packet: verdict,
- * reason, port, packet; "find" in place of the packet what it would load: the
- * encapsulation, the MAC as a number or "-", the address or "-". */
+ * reason, place, packet.  The place is that of the answer of "route" and
+ * "switch", as ENCAP/PA, or "-".  "find" has in place of these two what it
+ * would load: the encapsulation, the MAC as a number or "-", the address or
+ * "-".  "push" puts a header around its packets, which is always done. */
 
 struct batch {
     struct dp_packet *packets[SPACE_BATCH_MAX];
     struct hnv_result results[SPACE_BATCH_MAX];
-    struct space_answer answers[SPACE_BATCH_MAX];
     size_t n;
 };
 
 static struct space_table *table;
 static struct batch batch;
-static uint32_t rss_hash;
+static size_t headroom = 128;
 
 /* Words of a command. */
 
@@ -112,15 +112,13 @@ next_where(void)
 static void
 add_packet(const char *hex)
 {
-    struct dp_packet *packet = dp_packet_new_with_headroom(0, 128);
+    struct dp_packet *packet = dp_packet_new_with_headroom(0,
+                                                           headroom);
     struct flow flow;
 
     dp_packet_put_hex(packet, hex, NULL);
     pkt_metadata_init(&packet->md, u32_to_odp(1));
     flow_extract(packet, &flow);
-    if (rss_hash) {
-        dp_packet_set_rss_hash(packet, rss_hash);
-    }
     batch.packets[batch.n++] = packet;
 }
 
@@ -151,14 +149,31 @@ static const char *const verdict_names[] = {
 };
 
 static void
-print_batch(void)
+print_place(const struct space_answer *answer)
+{
+    const struct space_locator *l = space_locators_get(
+        space_table_locators(table), answer->locator);
+    char pa[INET6_ADDRSTRLEN];
+
+    ipv6_string_mapped(pa, &l->pa);
+    printf("%d/%s ", l->encap, ipv6_addr_is_set(&l->pa) ? pa : "-");
+}
+
+/* 'answers' may be NULL. */
+static void
+print_batch(const struct space_answer *answers)
 {
     for (size_t i = 0; i < batch.n; i++) {
         const struct hnv_result *result = &batch.results[i];
         const uint8_t *data = dp_packet_data(batch.packets[i]);
 
-        printf("%s %s %"PRIu32" ", verdict_names[result->verdict],
-               hnv_reason_to_string(result->reason), result->port);
+        printf("%s %s ", verdict_names[result->verdict],
+               hnv_reason_to_string(result->reason));
+        if (answers && result->verdict == HNV_DONE) {
+            print_place(&answers[i]);
+        } else {
+            fputs("- ", stdout);
+        }
         for (size_t j = 0; j < dp_packet_size(batch.packets[i]); j++) {
             printf("%02x", data[j]);
         }
@@ -210,48 +225,9 @@ do_port(void)
 }
 
 static void
-do_header(void)
+do_headroom(void)
 {
-    struct space_locators *ls = space_table_locators(table);
-    struct outer_params params;
-    struct outer_header header;
-    struct space_answer a;
-    struct space_query q;
-
-    uint32_t vsid = next_number();
-    space_query_mac(&q, vsid, next_mac());
-    ovs_assert(space_table_find(table, &q, 1, &a));
-
-    const struct space_locator *l = space_locators_get(ls, a.locator);
-    const struct space_where where = { .encap = l->encap, .pa = l->pa };
-    uint16_t local_pa = next_number();
-
-    memset(&params, 0, sizeof params);
-    params.encap = l->encap;
-    params.ip_src = next_ip();
-    params.ip_dst = next_ip();
-    params.eth_src = next_mac();
-    params.eth_dst = next_mac();
-
-    int vid = next_number();
-    params.tagged = vid >= 0;
-    params.vid = params.tagged ? vid : 0;
-    params.tos = next_number();
-    params.ttl = next_number();
-    params.dont_fragment = next_number();
-    params.udp_csum = next_number();
-    params.mtu = next_number();
-    params.out_port = next_number();
-    params.udp_dst = htons(4789);
-    ovs_assert(outer_header_init(&header, &params));
-    ovs_assert(space_locators_set_header(ls, a.locator, &where, local_pa,
-                                         &header));
-}
-
-static void
-do_hash(void)
-{
-    rss_hash = next_number();
+    headroom = next_number();
 }
 
 static void
@@ -267,7 +243,7 @@ do_admit(void)
     action.pa = next_ip();
     next_packets();
     hnv_admit_execute(table, &action, batch.packets, batch.n, batch.results);
-    print_batch();
+    print_batch(NULL);
 }
 
 static void
@@ -281,12 +257,13 @@ do_arp(void)
     action.flags = next_number();
     next_packets();
     hnv_arp_execute(table, &action, batch.packets, batch.n, batch.results);
-    print_batch();
+    print_batch(NULL);
 }
 
 static void
 do_route(void)
 {
+    struct space_answer answers[SPACE_BATCH_MAX];
     struct hnv_route action;
 
     action.vsid = next_number();
@@ -296,26 +273,26 @@ do_route(void)
     action.next_hop = next_ip();
     next_packets();
     hnv_route_execute(table, &action, batch.packets, batch.n, batch.results,
-                      batch.answers);
+                      answers);
     for (size_t i = 0; i < batch.n; i++) {
         if (batch.results[i].verdict == HNV_DONE) {
-            hnv_route_packets(&batch.packets[i], 1, router,
-                              batch.answers[i].mac);
+            hnv_route_packets(&batch.packets[i], 1, router, answers[i].mac);
         }
     }
-    print_batch();
+    print_batch(answers);
 }
 
 static void
 do_switch(void)
 {
+    struct space_answer answers[SPACE_BATCH_MAX];
     struct hnv_switch action;
 
     action.vsid = next_number();
     next_packets();
     hnv_switch_execute(table, &action, batch.packets, batch.n, batch.results,
-                       batch.answers);
-    print_batch();
+                       answers);
+    print_batch(answers);
 }
 
 static void
@@ -323,7 +300,7 @@ print_found(const struct hnv_result *result, const struct hnv_found *found)
 {
     struct ds s = DS_EMPTY_INITIALIZER;
 
-    ds_put_format(&s, "%s %s 0 ", verdict_names[result->verdict],
+    ds_put_format(&s, "%s %s ", verdict_names[result->verdict],
                   hnv_reason_to_string(result->reason));
     if (result->verdict == HNV_DONE) {
         ds_put_format(&s, "%#x ", found->encap);
@@ -364,18 +341,68 @@ do_find(void)
     fflush(stdout);
 }
 
-static void
-do_encap(void)
+static struct outer_params
+next_params(void)
 {
-    struct hnv_encap action;
+    struct outer_params params;
 
-    action.vsid = next_number();
-    action.local_pa[0] = next_number();
-    action.local_pa[1] = next_number();
-    action.flags = next_number();
-    hnv_encap_execute(table, &action, batch.packets, batch.n, batch.results,
-                      batch.answers);
-    print_batch();
+    memset(&params, 0, sizeof params);
+    params.encap = next_number();
+    params.ip_src = next_ip();
+    params.ip_dst = next_ip();
+    params.eth_src = next_mac();
+    params.eth_dst = next_mac();
+
+    int vid = next_number();
+    params.tagged = vid >= 0;
+    params.vid = params.tagged ? vid : 0;
+    params.tos = next_number();
+    params.ttl = next_number();
+    params.dont_fragment = next_number();
+    params.udp_csum = next_number();
+    params.udp_dst = htons(4789);
+    return params;
+}
+
+/* They are those of the outer headers. */
+static void
+check_offsets(const struct dp_packet *packet)
+{
+    struct dp_packet *copy = dp_packet_clone(packet);
+    struct flow flow;
+
+    flow_extract(copy, &flow);
+    ovs_assert(packet->packet_type == htonl(PT_ETH)
+               && packet->l2_5_ofs == copy->l2_5_ofs
+               && packet->l3_ofs == copy->l3_ofs
+               && packet->l4_ofs == copy->l4_ofs);
+    dp_packet_delete(copy);
+}
+
+static void
+do_push(void)
+{
+    uint32_t vsid = next_number();
+    const struct outer_params params = next_params();
+    uint32_t hash = next_number();
+    int ecn = next_number();
+    struct outer_header header;
+
+    ovs_assert(outer_header_init(&header, &params));
+    if (ecn >= 0) {
+        outer_header_fix(&header, vsid, ecn);
+    }
+    next_packets();
+    for (size_t i = 0; i < batch.n; i++) {
+        if (ecn >= 0) {
+            outer_push_fixed(batch.packets[i], &header, vsid, hash);
+        } else {
+            outer_push(batch.packets[i], &header, vsid, hash);
+        }
+        check_offsets(batch.packets[i]);
+        batch.results[i] = (struct hnv_result) { .verdict = HNV_DONE };
+    }
+    print_batch(NULL);
 }
 
 static void
@@ -385,10 +412,10 @@ run(char *line)
         const char *name;
         void (*function)(void);
     } commands[] = {
-        { "put", do_put }, { "port", do_port }, { "header", do_header },
-        { "hash", do_hash }, { "admit", do_admit }, { "arp", do_arp },
-        { "route", do_route }, { "switch", do_switch },
-        { "encap", do_encap }, { "find", do_find },
+        { "put", do_put }, { "port", do_port },
+        { "headroom", do_headroom }, { "admit", do_admit },
+        { "arp", do_arp }, { "route", do_route }, { "switch", do_switch },
+        { "find", do_find }, { "push", do_push },
     };
     const char *name = strtok_r(line, " \n", &rest);
 
