@@ -13,15 +13,14 @@
  *     hnv_arp      a question about an address becomes its answer
  *     hnv_route    where a packet goes, and to which MAC, by its address
  *     hnv_switch   the same for packets that stay in their subnet: by MAC
- *     hnv_encap    to a local port, or with a header around it to a host
  *     hnv_find     what is known under an address
  *
- * hnv_encap takes the answers of hnv_route or hnv_switch for the same packets.
+ * Each takes a batch and says of each packet what became of it.  Only hnv_arp
+ * changes packets, those that are HNV_DONE.  What the others found the
+ * datapath carries out (graft/in-dpif-netdev.inc), with the router's part in
+ * route.h and the headers between hosts in outer.h.
  *
- * Each takes a batch and says of each packet what became of it.  A packet
- * that is not HNV_DONE is as it was.
- *
- * Per packet: no allocation (but see hnv_encap_execute()), no lock, no log.
+ * Per packet: no allocation, no lock, no log.
  *
  * Threads: any; they are readers of the space table. */
 
@@ -50,13 +49,11 @@ enum hnv_reason {
     HNV_REASON_UNKNOWN_CA,      /* Asked for, or routed to. */
     HNV_REASON_UNKNOWN_MAC,
     HNV_REASON_UNKNOWN_SHARE,   /* Nobody has this share of a balanced CA. */
-    HNV_REASON_NOT_HERE,        /* Local, says the entry, but has no port. */
 
     /* HNV_SLOW */
     HNV_REASON_LEARNED,         /* No answer, because it was learned. */
     HNV_REASON_TTL,             /* Used up. */
     HNV_REASON_TOO_LONG,        /* For the way to the other host. */
-    HNV_REASON_NO_HEADER,       /* None is prepared yet: see answer.locator. */
     HNV_REASON_NOT_PLAIN,       /* Not the protocol, or not in the form, that
                                  * the action knows. */
 
@@ -65,9 +62,6 @@ enum hnv_reason {
     HNV_REASON_UNKNOWN_PEER,    /* From a PA that the network does not know. */
     HNV_REASON_CLAIMS_LOCAL,    /* From a tunnel, with a local guest's
                                  * address. */
-    HNV_REASON_LOOP,            /* Shares that lead to shares. */
-    HNV_REASON_OFFLOAD,         /* Its checksums or segments were left to a
-                                 * network card, which no tunnel can do. */
     N_HNV_REASONS
 };
 
@@ -77,15 +71,12 @@ const char *hnv_reason_to_string(enum hnv_reason);
 struct hnv_result {
     enum hnv_verdict verdict;
     enum hnv_reason reason;
-    uint32_t port;              /* hnv_encap, HNV_DONE: where to. */
 };
 
 enum hnv_flags {
     HNV_LEARNING = 1 << 0,      /* hnv_arp: what is learned is no answer. */
     HNV_ROUTER = 1 << 1,        /* hnv_arp: the answer is the router (ND). */
-    HNV_LOCAL_ONLY = 1 << 2,    /* hnv_encap: from a tunnel, so into none; asks
-                                 * for no answers. */
-    HNV_FORWARDED = 1 << 3,     /* hnv_admit: guests forward packets of others,
+    HNV_FORWARDED = 1 << 2,     /* hnv_admit: guests forward packets of others,
                                  * so whose IP address it is says nothing. */
 };
 
@@ -121,14 +112,6 @@ struct hnv_route {
 
 struct hnv_switch {
     uint32_t vsid;
-};
-
-struct hnv_encap {
-    uint32_t vsid;
-    uint16_t local_pa[2];       /* Own PAs to send from, to other hosts' IPv4
-                                 * and IPv6 PAs: any numbers, as in
-                                 * space_locators_set_header(). */
-    uint32_t flags;
 };
 
 struct hnv_find {
@@ -175,17 +158,6 @@ void hnv_route_execute(const struct space_table *, const struct hnv_route *,
 void hnv_switch_execute(const struct space_table *, const struct hnv_switch *,
                         struct dp_packet **, size_t n, struct hnv_result *,
                         struct space_answer *ret_answers);
-
-/* Looks only at packets whose result is HNV_DONE so far, and sets their port:
- * that of the guest, to which they go as they are, or of the header that is
- * around them now.  If a CA that several guests share was found, finds the
- * guest, whose MAC the packet and whose locator the answer gets.
- *
- * A packet without headroom for the header gets more, which allocates;
- * datapaths keep enough. */
-void hnv_encap_execute(const struct space_table *, const struct hnv_encap *,
-                       struct dp_packet **, size_t n, struct hnv_result *,
-                       struct space_answer *answers);
 
 /* Only looks.  HNV_DONE: there is an answer. */
 void hnv_find_execute(const struct space_table *, const struct hnv_find *,

@@ -6,7 +6,6 @@ noinst_LTLIBRARIES += datapath-ext/libhnvdp.la
 datapath_ext_libhnvdp_la_SOURCES = \
 	datapath-ext/action-admit.c \
 	datapath-ext/action-arp.c \
-	datapath-ext/action-encap.c \
 	datapath-ext/action-find.c \
 	datapath-ext/action-nd.c \
 	datapath-ext/action-route.c \

@@ -120,11 +120,17 @@ print_stats_reply(struct ds *s, const struct ofp_header *oh)
     struct hnv_stats stats;
 
     int error = hnv_stats_reply_decode(oh, &stats);
-    if (!error) {
+    if (error) {
+        return error;
+    }
+    if (stats.version == HNV_WIRE_VERSION) {
         ds_put_char(s, '\n');
         hnv_stats_format(&stats, s);
+    } else {
+        ds_put_format(s, " version=%"PRIu32" (not known here)",
+                      stats.version);
     }
-    return error;
+    return 0;
 }
 
 int

@@ -332,6 +332,9 @@ hnv_stats_reply_decode(const struct ofp_header *oh, struct hnv_stats *stats)
     memcpy(&reply, ofpbuf_pull(&b, sizeof reply), sizeof reply);
     memset(stats, 0, sizeof *stats);
     stats->version = ntohl(reply.version);
+    if (stats->version != HNV_WIRE_VERSION) {
+        return 0;
+    }
     stats->table.generation = ntohll(reply.generation);
     stats->table.bytes = ntohll(reply.bytes);
     stats->table.n_locators = ntohll(reply.n_locators);
@@ -340,21 +343,17 @@ hnv_stats_reply_decode(const struct ofp_header *oh, struct hnv_stats *stats)
     }
 
     stats->table.n_ports = ntohll(reply.n_ports);
-
-    size_t n_kinds = ntohs(reply.n_kinds);
-    size_t n_reasons = ntohs(reply.n_reasons);
-
-    if (b.size != n_kinds * n_reasons * sizeof(ovs_be64)) {
+    if (ntohs(reply.n_kinds) != N_HNV_KINDS
+        || ntohs(reply.n_reasons) != N_HNV_REASONS
+        || b.size != N_HNV_KINDS * N_HNV_REASONS * sizeof(ovs_be64)) {
         return OFPERR_OFPBRC_BAD_LEN;
     }
-    for (size_t i = 0; i < n_kinds; i++) {
-        for (size_t j = 0; j < n_reasons; j++) {
+    for (size_t i = 0; i < N_HNV_KINDS; i++) {
+        for (size_t j = 0; j < N_HNV_REASONS; j++) {
             ovs_be64 n;
 
             memcpy(&n, ofpbuf_pull(&b, sizeof n), sizeof n);
-            if (i < N_HNV_KINDS && j < N_HNV_REASONS) {
-                stats->counts.n[i][j] = ntohll(n);
-            }
+            stats->counts.n[i][j] = ntohll(n);
         }
     }
     return 0;

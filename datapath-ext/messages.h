@@ -71,12 +71,14 @@ int hnv_space_reply_decode(const struct ofp_header *,
 struct hnv_stats {
     uint32_t version;
     struct space_table_stats table;
-    struct hnv_counts counts;   /* Those that both sides know. */
+    struct hnv_counts counts;
 };
 
 struct ofpbuf *hnv_stats_request_encode(uint8_t ofp_version);
 struct ofpbuf *hnv_stats_reply_encode(const struct ofp_header *request,
                                       const struct hnv_stats *);
+
+/* Of a version that is not HNV_WIRE_VERSION, decodes no more than that. */
 int hnv_stats_reply_decode(const struct ofp_header *, struct hnv_stats *);
 
 void hnv_stats_format(const struct hnv_stats *, struct ds *);

@@ -15,13 +15,14 @@
  *     NXST  1213093377            HNV_STATS: what can it, how full is it
  *
  * HNV_STATS says which version of all this the switch speaks.  Whatever
- * changes the meaning of a byte raises it. */
+ * changes the meaning of a byte raises it; so does any change to enum hnv_kind
+ * and enum hnv_reason, by which packets are counted. */
 
 #include <stdint.h>
 #include "openvswitch/types.h"
 #include "openvswitch/util.h"
 
-#define HNV_WIRE_VERSION 2
+#define HNV_WIRE_VERSION 3
 
 #define HNV_NXAST_SUBTYPE 18510
 

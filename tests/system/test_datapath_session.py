@@ -115,7 +115,7 @@ def test_counters(switch, session):
     outer_packets(switch)
     switch.wait_for(lambda: sum(session.counters()[2][2]) == 2, "2 packets")
     version, _, counts = session.counters()
-    assert version == 2 and counts[2][0] == 1
+    assert version == 3 and counts[2][0] == 1
     show = switch.appctl("hnv/space-show")
     assert "switch: done=1 unknown-mac=1" in show, show
 

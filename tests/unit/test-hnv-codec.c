@@ -143,22 +143,57 @@ START_TEST(dump_round_trip)
 }
 END_TEST
 
+static struct ofpbuf *
+stats_reply(const struct hnv_stats *stats)
+{
+    struct ofpbuf *request = hnv_stats_request_encode(OFP13_VERSION);
+
+    ofpmsg_update_length(request);
+    struct ofpbuf *reply = hnv_stats_reply_encode(request->data, stats);
+    ofpmsg_update_length(reply);
+    ofpbuf_delete(request);
+    return reply;
+}
+
 START_TEST(stats_round_trip)
 {
-    struct hnv_stats stats = { .version = 1 }, stats2;
+    struct hnv_stats stats = { .version = HNV_WIRE_VERSION }, stats2;
 
     stats.table.generation = 5;
     stats.table.n_entries[SPACE_BY_OWNER] = 6;
     stats.counts.n[HNV_SWITCH][N_HNV_REASONS - 1] = 7;
 
-    struct ofpbuf *request = hnv_stats_request_encode(OFP13_VERSION);
-    ofpmsg_update_length(request);
-    struct ofpbuf *reply = hnv_stats_reply_encode(request->data, &stats);
-    ofpmsg_update_length(reply);
+    struct ofpbuf *reply = stats_reply(&stats);
     ck_assert_int_eq(hnv_stats_reply_decode(reply->data, &stats2), 0);
     ck_assert(!memcmp(&stats, &stats2, sizeof stats));
+
+    /* There are as many counts as the version has. */
+    reply->size -= sizeof(ovs_be64);
+    ofpmsg_update_length(reply);
+    ck_assert_int_eq(hnv_stats_reply_decode(reply->data, &stats2),
+                     OFPERR_OFPBRC_BAD_LEN);
     ofpbuf_delete(reply);
-    ofpbuf_delete(request);
+}
+END_TEST
+
+/* All else that they say may mean something else. */
+START_TEST(stats_of_another_version_only_tell_it)
+{
+    struct hnv_stats stats = { .version = HNV_WIRE_VERSION - 1 }, stats2;
+    const struct hnv_stats want = stats;
+
+    stats.table.generation = 5;
+    stats.counts.n[HNV_SWITCH][HNV_REASON_UNKNOWN_MAC] = 7;
+
+    struct ofpbuf *reply = stats_reply(&stats);
+    ck_assert_int_eq(hnv_stats_reply_decode(reply->data, &stats2), 0);
+    ck_assert(!memcmp(&want, &stats2, sizeof want));
+
+    char *text = ofp_to_string(reply->data, reply->size, NULL, NULL, 2);
+    ck_assert(strstr(text, "not known here"));
+    ck_assert(!strstr(text, "unknown-mac"));
+    free(text);
+    ofpbuf_delete(reply);
 }
 END_TEST
 
@@ -449,6 +484,7 @@ main(void)
     tcase_add_test(tc, fullest_message_fits);
     tcase_add_test(tc, dump_round_trip);
     tcase_add_test(tc, stats_round_trip);
+    tcase_add_test(tc, stats_of_another_version_only_tell_it);
     tcase_add_test(tc, random_messages_do_no_harm);
     tcase_add_test(tc, action_round_trip);
     tcase_add_test(tc, random_actions_do_no_harm);
