@@ -146,7 +146,6 @@ outer_header_init(struct outer_header *h, const struct outer_params *p)
     }
     memset(h, 0, sizeof *h);
     h->out_port = p->out_port;
-    h->mtu = p->mtu;
     h->encap = p->encap;
     h->is_ipv6 = !is_ipv4(&p->ip_dst);
     h->udp_csum = p->encap == SPACE_VXLAN && (h->is_ipv6 || p->udp_csum);

@@ -3,7 +3,7 @@
 #ifndef DATAPATH_EXT_OUTER_H
 #define DATAPATH_EXT_OUTER_H 1
 
-/* The header around a packet between hosts, prepared once per destination.
+/* The header around packets between hosts, prepared once for many of them.
  *
  *     Ethernet [802.1Q]  IPv4 or IPv6  UDP  VXLAN     RFC 7348
  *                                      GRE with key   RFC 7637 (NVGRE)
@@ -42,13 +42,11 @@ struct outer_params {
     bool udp_csum;              /* IPv6 always has one here. */
     ovs_be16 udp_dst;           /* VXLAN. */
     uint32_t out_port;          /* Whatever the caller calls its ports. */
-    uint16_t mtu;               /* Of guests' IP packets that fit; 0: all. */
 };
 
 /* Private, but for the first two. */
 struct outer_header {
     uint32_t out_port;
-    uint16_t mtu;
     uint8_t len;
     uint8_t l3_ofs;
     uint8_t encap;              /* enum space_encap */
