@@ -4,28 +4,17 @@
 #include "datapath-ext/space-locators.h"
 #include <errno.h>
 #include <string.h>
-#include "datapath-ext/outer.h"
 #include "datapath-ext/space-grace.h"
 #include "datapath-ext/space-table-private.h"
 #include "hash.h"
 #include "openvswitch/hmap.h"
-#include "openvswitch/thread.h"
 #include "ovs-rcu.h"
 #include "util.h"
-
-/* In a list, because this host mostly has one PA of a family. */
-struct space_prepared {
-    space_prepared_link next;
-    uint16_t local_pa;
-    struct outer_header header;
-};
-BUILD_ASSERT_DECL(sizeof(struct space_prepared) <= 2 * CACHE_LINE_SIZE);
 
 struct use {
     struct hmap_node node;      /* In 'by_where', unless it is free. */
     uint32_t locator;
-    bool is_live;               /* Changes under the mutex. */
-    uint32_t n_refs;
+    uint32_t n_refs;            /* 0: it is free. */
     uint32_t next_free;         /* If it is free, and not the last one. */
     uint64_t stamp;             /* If it is free. */
 };
@@ -38,11 +27,6 @@ BUILD_ASSERT_DECL(offsetof(struct chunk, readers) == 0);
 
 struct space_locators {
     struct space_chunks chunks;
-
-    /* Held when a locator begins or ends and when headers change, so that
-     * nobody sets a header to a locator that has become another's. */
-    struct ovs_mutex mutex;
-    size_t n_headers OVS_GUARDED;
 
     /* The writer's. */
     struct space_grace *grace;
@@ -63,159 +47,11 @@ get_chunk(const struct space_locators *ls, uint32_t locator)
         struct chunk, readers);
 }
 
-static struct space_chunk_locator *
-get_locator(const struct space_locators *ls, uint32_t locator)
-{
-    return &get_chunk(ls, locator)->readers.locators[locator
-                                                     % SPACE_CHUNK_SIZE];
-}
-
 static struct use *
 get_use(const struct space_locators *ls, uint32_t locator)
 {
     return &get_chunk(ls, locator)->uses[locator % SPACE_CHUNK_SIZE];
 }
-
-/* For readers. */
-
-const struct outer_header *
-space_locators_get_header(const struct space_locators *ls, uint32_t locator,
-                          uint16_t local_pa)
-{
-    const struct space_chunk_locator *l = get_locator(ls, locator);
-    const struct space_prepared *p;
-
-    for (p = ovsrcu_get(struct space_prepared *, &l->prepared); p;
-         p = ovsrcu_get(struct space_prepared *, &p->next)) {
-        if (p->local_pa == local_pa) {
-            return &p->header;
-        }
-    }
-    return NULL;
-}
-
-void
-space_locators_prefetch(const struct space_locators *ls, uint32_t locator)
-{
-    OVS_PREFETCH(get_locator(ls, locator));
-}
-
-void
-space_locators_prefetch_header(const struct space_locators *ls,
-                               uint32_t locator)
-{
-    const char *p = (const char *) ovsrcu_get(
-        struct space_prepared *, &get_locator(ls, locator)->prepared);
-
-    OVS_PREFETCH(p);
-    OVS_PREFETCH(p + CACHE_LINE_SIZE);
-}
-
-/* Headers. */
-
-/* Takes away what 'link' leads to.  Readers that are there find their way
- * on. */
-static void
-remove_header(struct space_locators *ls, space_prepared_link *link)
-    OVS_REQUIRES(ls->mutex)
-{
-    struct space_prepared *p = ovsrcu_get_protected(struct space_prepared *,
-                                                    link);
-
-    ovsrcu_set(link, ovsrcu_get_protected(struct space_prepared *, &p->next));
-    ls->n_headers--;
-    ovsrcu_postpone(free_cacheline, p);
-}
-
-/* Those of 'local_pa'. */
-static void
-remove_headers_of(struct space_locators *ls, space_prepared_link *link,
-                  uint16_t local_pa)
-    OVS_REQUIRES(ls->mutex)
-{
-    struct space_prepared *p;
-
-    while ((p = ovsrcu_get_protected(struct space_prepared *, link))) {
-        if (p->local_pa == local_pa) {
-            remove_header(ls, link);
-        } else {
-            link = &p->next;
-        }
-    }
-}
-
-static void
-remove_headers(struct space_locators *ls, space_prepared_link *link)
-    OVS_REQUIRES(ls->mutex)
-{
-    while (ovsrcu_get_protected(struct space_prepared *, link)) {
-        remove_header(ls, link);
-    }
-}
-
-/* The new one goes first: no reader is without one meanwhile. */
-static void
-replace_header(struct space_locators *ls, space_prepared_link *link,
-               uint16_t local_pa, const struct outer_header *header)
-    OVS_REQUIRES(ls->mutex)
-{
-    struct space_prepared *p = xmalloc_cacheline(sizeof *p);
-
-    p->local_pa = local_pa;
-    p->header = *header;
-    ovsrcu_init(&p->next, ovsrcu_get_protected(struct space_prepared *, link));
-    ovsrcu_set(link, p);
-    ls->n_headers++;
-    remove_headers_of(ls, &p->next, local_pa);
-}
-
-static bool
-leads_to(const struct space_locators *ls, uint32_t locator,
-         const struct space_where *where)
-{
-    if (locator > SPACE_LOCATOR_MAX || !get_chunk(ls, locator)
-        || !get_use(ls, locator)->is_live) {
-        return false;
-    }
-
-    const struct space_locator *l = space_locators_get(ls, locator);
-
-    return l->encap == where->encap
-           && !memcmp(&l->pa, &where->pa, sizeof l->pa);
-}
-
-bool
-space_locators_set_header(struct space_locators *ls, uint32_t locator,
-                          const struct space_where *where, uint16_t local_pa,
-                          const struct outer_header *header)
-{
-    ovs_mutex_lock(&ls->mutex);
-    bool ok = leads_to(ls, locator, where);
-
-    if (ok) {
-        space_prepared_link *link = &get_locator(ls, locator)->prepared;
-
-        if (header) {
-            replace_header(ls, link, local_pa, header);
-        } else {
-            remove_headers_of(ls, link, local_pa);
-        }
-    }
-    ovs_mutex_unlock(&ls->mutex);
-    return ok;
-}
-
-void
-space_locators_clear_headers(struct space_locators *ls)
-{
-    ovs_mutex_lock(&ls->mutex);
-    for (uint32_t i = 0; i <= SPACE_LOCATOR_MAX && get_chunk(ls, i); i++) {
-        remove_headers(ls, &get_locator(ls, i)->prepared);
-    }
-    ovs_mutex_unlock(&ls->mutex);
-}
-
-/* The writer. */
 
 static uint32_t
 hash_where(const struct space_where *where)
@@ -230,7 +66,10 @@ find_use(const struct space_locators *ls, const struct space_where *where,
     struct use *use;
 
     HMAP_FOR_EACH_WITH_HASH (use, node, hash, &ls->by_where) {
-        if (leads_to(ls, use->locator, where)) {
+        const struct space_locator *l = space_locators_get(ls, use->locator);
+
+        if (l->encap == where->encap
+            && !memcmp(&l->pa, &where->pa, sizeof l->pa)) {
             return use;
         }
     }
@@ -271,26 +110,16 @@ static void
 begin_use(struct space_locators *ls, uint32_t locator,
           const struct space_where *where, uint32_t hash)
 {
-    struct space_chunk_locator *l = get_locator(ls, locator);
+    struct chunk *chunk = get_chunk(ls, locator);
+    struct space_locator *l
+        = &chunk->readers.locators[locator % SPACE_CHUNK_SIZE];
     struct use *use = get_use(ls, locator);
 
-    ovs_mutex_lock(&ls->mutex);
-    l->where.pa = where->pa;
-    l->where.encap = where->encap;
+    l->pa = where->pa;
+    l->encap = where->encap;
     use->locator = locator;
     use->n_refs = 1;
-    use->is_live = true;
-    ovs_mutex_unlock(&ls->mutex);
     hmap_insert(&ls->by_where, &use->node, hash);
-}
-
-/* Nobody sets a header there any more. */
-static void
-make_dead(struct space_locators *ls, struct use *use)
-    OVS_REQUIRES(ls->mutex)
-{
-    use->is_live = false;
-    remove_headers(ls, &get_locator(ls, use->locator)->prepared);
 }
 
 /* Nothing leads to 'use' any more, but readers may be on their way. */
@@ -311,9 +140,6 @@ static void
 end_use(struct space_locators *ls, struct use *use)
 {
     hmap_remove(&ls->by_where, &use->node);
-    ovs_mutex_lock(&ls->mutex);
-    make_dead(ls, use);
-    ovs_mutex_unlock(&ls->mutex);
     add_free(ls, use);
 }
 
@@ -329,16 +155,14 @@ space_locators_clear(struct space_locators *ls)
     hmap_insert(&ls->by_where, &local->node, hash);
     local->n_refs = 1;
 
-    ovs_mutex_lock(&ls->mutex);
     for (uint32_t i = SPACE_LOCATOR_LOCAL + 1; i < ls->n; i++) {
         struct use *use = get_use(ls, i);
 
-        if (use->is_live) {
-            make_dead(ls, use);
+        if (use->n_refs) {
+            use->n_refs = 0;
             add_free(ls, use);
         }
     }
-    ovs_mutex_unlock(&ls->mutex);
 }
 
 /* Locator 0 stands for any that is local. */
@@ -378,10 +202,8 @@ space_locators_unref(struct space_locators *ls, uint32_t locator)
 {
     struct use *use = get_use(ls, locator);
 
-    if (use->n_refs == 1) {
+    if (!--use->n_refs) {
         end_use(ls, use);
-    } else {
-        use->n_refs--;
     }
 }
 
@@ -393,7 +215,6 @@ space_locators_create(struct space_grace *grace)
     const struct space_where local = { .encap = SPACE_LOCAL };
     uint32_t locator;
 
-    ovs_mutex_init(&ls->mutex);
     ls->grace = grace;
     hmap_init(&ls->by_where);
     space_locators_ref(ls, &local, &locator);
@@ -404,12 +225,10 @@ space_locators_create(struct space_grace *grace)
 void
 space_locators_destroy(struct space_locators *ls)
 {
-    space_locators_clear_headers(ls);
     for (size_t i = 0; i < SPACE_N_CHUNKS; i++) {
         free_cacheline(get_chunk(ls, i << SPACE_CHUNK_BITS));
     }
     hmap_destroy(&ls->by_where);
-    ovs_mutex_destroy(&ls->mutex);
     free(ls);
 }
 
@@ -422,10 +241,6 @@ space_locators_count(const struct space_locators *ls)
 size_t
 space_locators_bytes(const struct space_locators *ls)
 {
-    ovs_mutex_lock(&ls->mutex);
-    size_t headers = ls->n_headers * sizeof(struct space_prepared);
-    ovs_mutex_unlock(&ls->mutex);
-
-    return (sizeof *ls + ls->n_chunks * sizeof(struct chunk) + headers
+    return (sizeof *ls + ls->n_chunks * sizeof(struct chunk)
             + (hmap_count(&ls->by_where) + 1) * sizeof(struct hmap_node *));
 }

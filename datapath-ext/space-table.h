@@ -24,8 +24,7 @@
  * table of many, an entry takes 32 to 64 bytes, or 54 to 107 of those others:
  * an IPv4 mapping, by CA and by MAC together, at most 128, and an IPv6 mapping
  * 171.  Segments grow one by one, so there is never much of two versions.  A
- * place that entries lead to takes 100 bytes, and 128 for each prepared
- * header; the table itself 0.12 MB.
+ * place that entries lead to takes 80 bytes; the table itself 0.12 MB.
  *
  * What readers see.  An entry never moves within its segment.  A change to
  * where it is, is one store; so is that it comes or goes.  A slot that was

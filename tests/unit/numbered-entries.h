@@ -5,7 +5,8 @@
 
 /* Entries with a number each: number N of any version is about the same key,
  * and all that it says follows from the key and the version, so that whoever
- * finds a piece of it can tell whether it belongs there. */
+ * finds a piece of it can tell whether it belongs there.  Some share places,
+ * but only with others of their group. */
 
 #include <string.h>
 #include "datapath-ext/space-locators.h"
@@ -15,6 +16,31 @@
 #include "packets.h"
 #include "util.h"
 #include "util/addr.h"
+
+#define N_NUMBERED_GROUPS 97
+#define N_NUMBERED_PAS 256      /* Of a group. */
+
+static inline uint32_t
+numbered_group(uint32_t n)
+{
+    return n % N_NUMBERED_GROUPS;
+}
+
+static inline struct in6_addr
+numbered_pa(uint32_t n, uint32_t version)
+{
+    return addr_from_ipv4(htonl(0xc0000000
+                                | numbered_group(n) * N_NUMBERED_PAS
+                                | hash_2words(n, version)
+                                  % N_NUMBERED_PAS));
+}
+
+/* Counts the PAs of all groups. */
+static inline uint32_t
+number_of_pa(const struct in6_addr *pa)
+{
+    return ntohl(in6_addr_get_mapped_ipv4(pa)) & 0xffffff;
+}
 
 static inline struct in6_addr
 numbered_ca(uint32_t n)
@@ -86,8 +112,7 @@ numbered_entry(uint32_t n, uint32_t version)
     e.learned = version % 3 == 0;
     e.where.encap = version % 4;
     if (e.where.encap != SPACE_LOCAL) {
-        e.where.pa = addr_from_ipv4(htonl(0xc0000000 | hash_2words(n, version)
-                                                       % 0xffffff));
+        e.where.pa = numbered_pa(n, version);
     }
     return e;
 }
@@ -97,6 +122,7 @@ query(const struct space_key *key)
 {
     struct space_query q;
 
+    memset(&q, 0, sizeof q);
     switch (key->kind) {
     case SPACE_BY_CA:
         space_query_ca6(&q, key->vsid, &key->ca);
@@ -135,6 +161,20 @@ answer_is(const struct space_table *st, const struct space_answer *a,
                 || eth_addr_equals(a->mac, e->mac))
             && l->encap == e->where.encap
             && addr_equal(&l->pa, &e->where.pa));
+}
+
+/* Whether 'a' may be the answer about number 'n', whatever its version. */
+static inline bool
+answer_leads_right(const struct space_table *st, const struct space_answer *a,
+                   uint32_t n)
+{
+    const struct space_locator *l = space_locators_get(
+        space_table_locators(st), a->locator);
+
+    return (l->encap == SPACE_LOCAL
+            ? !ipv6_addr_is_set(&l->pa)
+            : (number_of_pa(&l->pa) / N_NUMBERED_PAS == numbered_group(n)
+               && l->encap <= SPACE_BALANCED));
 }
 
 #endif /* numbered-entries.h */

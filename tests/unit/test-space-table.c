@@ -4,7 +4,6 @@
 #include "datapath-ext/space-table.h"
 #include <errno.h>
 #include <string.h>
-#include "datapath-ext/outer.h"
 #include "datapath-ext/space-locators.h"
 #include "datapath-ext/space-query.h"
 #include "numbered-entries.h"
@@ -140,6 +139,28 @@ count_dumped_ports(const struct space_table *st, const struct naive *naive)
     return dumped.n;
 }
 
+/* Other places than this host. */
+static size_t
+count_places(const struct naive *naive)
+{
+    static bool there[N_NUMBERED_GROUPS * N_NUMBERED_PAS][SPACE_BALANCED + 1];
+    size_t n_places = 0;
+
+    memset(there, 0, sizeof there);
+    for (uint32_t n = 0; n < N_NUMBERS; n++) {
+        const struct space_entry e = numbered_entry(n, naive->versions[n]);
+
+        if (naive->versions[n] && e.where.encap != SPACE_LOCAL) {
+            bool *is_there
+                = &there[number_of_pa(&e.where.pa)][e.where.encap];
+
+            n_places += !*is_there;
+            *is_there = true;
+        }
+    }
+    return n_places;
+}
+
 static void
 check_all(const struct space_table *st, const struct naive *naive)
 {
@@ -167,6 +188,7 @@ check_all(const struct space_table *st, const struct naive *naive)
     }
     ck_assert_uint_eq(n_counted, n_want);
     ck_assert_uint_eq(stats.n_ports, n_ports);
+    ck_assert_uint_eq(stats.n_locators, count_places(naive));
     check_batches(st, naive);
     check_ports(st, naive);
 }
@@ -325,52 +347,109 @@ START_TEST(a_message_is_put_or_not)
 }
 END_TEST
 
-START_TEST(headers_belong_to_a_place)
+/* Entry number 'n' leads to place number 'place', of which there are many. */
+static void
+put_at(struct space_table *st, uint32_t n, uint32_t place)
 {
-    struct space_table *st = space_table_create();
-    struct space_locators *ls = space_table_locators(st);
-    const struct space_entry e = numbered_entry(0, 1);
-    const struct space_entry moved = numbered_entry(0, 2);
-    struct outer_header header = { .out_port = 7 };
-    struct space_query q = query(&e.key);
+    struct space_entry e = numbered_entry(n, 1);
+
+    e.where.encap = SPACE_VXLAN;
+    e.where.pa = addr_from_ipv4(htonl(place));
+    ck_assert(!space_table_put(st, &e));
+}
+
+static uint32_t
+find_locator(const struct space_table *st, uint32_t n)
+{
+    const struct space_key key = numbered_key(n);
+    const struct space_query q = query(&key);
     struct space_answer a;
 
-    ck_assert(!space_table_put(st, &e));
     ck_assert_int_eq(space_table_find(st, &q, 1, &a), 1);
-    ck_assert(!space_locators_get_header(ls, a.locator, 1));
-    ck_assert(space_locators_set_header(ls, a.locator, &e.where, 1, &header));
-    header.out_port = 8;
-    ck_assert(space_locators_set_header(ls, a.locator, &e.where, 2, &header));
-    ck_assert_uint_eq(space_locators_get_header(ls, a.locator, 1)->out_port,
-                      7);
-    ck_assert_uint_eq(space_locators_get_header(ls, a.locator, 2)->out_port,
-                      8);
-    ck_assert(!space_locators_get_header(ls, a.locator, 3));
+    return a.locator;
+}
 
-    header.out_port = 9;
-    ck_assert(space_locators_set_header(ls, a.locator, &e.where, 1, &header));
-    ck_assert_uint_eq(space_locators_get_header(ls, a.locator, 1)->out_port,
-                      9);
-    ck_assert(space_locators_set_header(ls, a.locator, &e.where, 1, NULL));
-    ck_assert(!space_locators_get_header(ls, a.locator, 1));
-    ck_assert(space_locators_get_header(ls, a.locator, 2));
+static uint32_t
+place_at(const struct space_table *st, uint32_t locator)
+{
+    const struct space_locator *l = space_locators_get(
+        space_table_locators(st), locator);
 
-    ck_assert(!space_locators_set_header(ls, a.locator, &moved.where, 1,
-                                         &header));
-    ck_assert(!space_locators_set_header(ls, 99999, &e.where, 1, &header));
+    return ntohl(in6_addr_get_mapped_ipv4(&l->pa));
+}
 
-    /* Nothing leads there any more. */
-    ck_assert(!space_table_put(st, &moved));
-    ck_assert(!space_locators_set_header(ls, a.locator, &e.where, 1,
-                                         &header));
-    ck_assert(!space_locators_get_header(ls, a.locator, 2));
+START_TEST(a_place_is_another_after_a_grace_period)
+{
+    struct space_table *st = space_table_create();
 
-    ck_assert_int_eq(space_table_find(st, &q, 1, &a), 1);
-    ck_assert(space_locators_set_header(ls, a.locator, &moved.where, 1,
-                                        &header));
-    space_locators_clear_headers(ls);
-    ck_assert(!space_locators_get_header(ls, a.locator, 1));
+    put_at(st, 0, 1);
+    put_at(st, 1, 1);
+    uint32_t first = find_locator(st, 0);
+    ck_assert_uint_eq(find_locator(st, 1), first);
+
+    /* One still leads there; then none, but this thread knows the number. */
+    put_at(st, 0, 2);
+    ck_assert_uint_ne(find_locator(st, 0), first);
+    put_at(st, 2, 1);
+    ck_assert_uint_eq(find_locator(st, 2), first);
+    put_at(st, 1, 3);
+    put_at(st, 2, 3);
+    for (uint32_t place = 4; place < 100; place++) {
+        put_at(st, 0, place);
+        ck_assert_uint_ne(find_locator(st, 0), first);
+        ck_assert_uint_eq(place_at(st, first), 1);
+    }
     space_table_destroy(st);
+    rcu_quiesce();
+}
+END_TEST
+
+/* So that there are never many more than at the same time. */
+START_TEST(places_are_used_again)
+{
+    enum { N_MOVES = 10000 };
+    struct space_table *st = space_table_create();
+
+    put_at(st, 0, 1);
+    put_at(st, 1, 1);
+    for (uint32_t place = 2; place < N_MOVES; place++) {
+        struct space_table_stats stats;
+
+        put_at(st, 0, place);
+        space_table_get_stats(st, &stats);
+        ck_assert_uint_eq(stats.n_locators, 2);
+        ck_assert_uint_lt(find_locator(st, 0), 1000);
+        ck_assert_uint_eq(place_at(st, find_locator(st, 0)), place);
+        ck_assert_uint_eq(place_at(st, find_locator(st, 1)), 1);
+        if (place % 100 == 0) {
+            ovsrcu_barrier();
+        }
+    }
+    space_table_destroy(st);
+    rcu_quiesce();
+}
+END_TEST
+
+START_TEST(cleared_places_are_used_again)
+{
+    struct space_table *st = space_table_create();
+
+    random_set_seed(unit_seed("cleared_places") | 1);
+    for (int round = 0; round < 300; round++) {
+        uint32_t n_places = 1 + random_range(50);
+
+        for (uint32_t n = 0; n < n_places; n++) {
+            put_at(st, n * 8, 1 + n);
+            ck_assert_uint_lt(find_locator(st, n * 8), 200);
+        }
+        for (uint32_t n = 0; n < n_places; n++) {
+            ck_assert_uint_eq(place_at(st, find_locator(st, n * 8)), 1 + n);
+        }
+        space_table_clear(st);
+        ovsrcu_barrier();
+    }
+    space_table_destroy(st);
+    rcu_quiesce();
 }
 END_TEST
 
@@ -454,7 +533,9 @@ main(void)
     tcase_add_test(tc, holds_what_a_naive_table_holds);
     tcase_add_test(tc, refuses_what_it_cannot_hold);
     tcase_add_test(tc, a_message_is_put_or_not);
-    tcase_add_test(tc, headers_belong_to_a_place);
+    tcase_add_test(tc, a_place_is_another_after_a_grace_period);
+    tcase_add_test(tc, places_are_used_again);
+    tcase_add_test(tc, cleared_places_are_used_again);
     tcase_add_test(tc, memory_is_as_stated);
     suite_add_tcase(suite, tc);
     return unit_run(suite);
