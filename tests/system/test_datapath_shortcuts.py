@@ -6,7 +6,7 @@ known, for as long as it is the way."""
 import time
 
 import pytest
-from scapy.all import IP, UDP, Ether
+from scapy.all import IP, UDP, Ether, Raw
 
 from hnv_bridge import (A, B, CA_A, CA_B, PA, PORTS, ROUTER, VSID, add_flow,
                         arrive, few_recirculated, fixture_session,
@@ -68,6 +68,15 @@ def test_guests_of_whom_more_is_to_be_done(switch, session):
     both = [p for pair in zip(packets_to(B), packets_to(C)) for p in pair]
     came = send(switch, both)
     assert [(p.dst, p[IP].tos) for p in came] == [(B, 0), (C, 32)] * N
+
+
+@pytest.mark.parametrize("type_, version", [(0x800, 0x45), (0x86dd, 0x60)])
+def test_packets_that_are_cut_off(switch, session, type_, version):
+    """They are no IP packets, and go where their MAC says."""
+    start(switch, session)
+    frames = [Ether(src=A, dst=B, type=type_) / Raw(bytes([version] * n))
+              for n in range(41)]
+    assert list(map(bytes, send(switch, frames))) == list(map(bytes, frames))
 
 
 def test_the_way_is_another(switch, session):
