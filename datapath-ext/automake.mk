@@ -57,6 +57,7 @@ EXTRA_DIST += \
 	datapath-ext/graft/in-ofp-actions.inc \
 	datapath-ext/graft/in-xlate-admit.inc \
 	datapath-ext/graft/in-xlate-find.inc \
+	datapath-ext/graft/in-xlate-trace.inc \
 	datapath-ext/graft/in-xlate.inc \
 	datapath-ext/graft/openvswitch-3.1.0 \
 	datapath-ext/ofproto-spaces.c \

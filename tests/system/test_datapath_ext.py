@@ -12,7 +12,7 @@ from hnv_bridge import (A, B, CA_A, CA_B, PA, PA_2, PA_MAC, PORTS, ROUTER,
                         VSID, add_flow, few_recirculated, fixture_session,
                         fixture_switch, inner_of, ip_packet, needs_tree,
                         outer_packets, vsid_of)
-from hnv_switch import NVGRE, VXLAN, by_ca, by_mac
+from hnv_switch import NVGRE, PUT_PORT, VXLAN, by_ca, by_mac, entry
 
 pytestmark = needs_tree
 
@@ -311,15 +311,51 @@ def test_senseless_action_is_refused(switch, action):
         add_flow(switch, "table=9,actions=" + action)
 
 
-def test_trace_explains(switch, session):
+def trace(switch, flow):
+    return switch.appctl("ofproto/trace", "br-int", "in_port=1," + flow)
+
+
+def test_trace_explains_a_route(switch, session):
     session.put(by_ca(VSID, CA_B, B, PA))
     add_flow(switch, "in_port=1 actions=hnv(route,vsid=5001,mac=%s,table=3,%s)"
              % (ROUTER, PORTS))
     add_flow(switch, "table=3 actions=drop")
-    flow = ("in_port=1,udp,dl_dst=%s,nw_ttl=64,nw_src=%s,nw_dst=" %
-            (ROUTER, CA_A))
-    trace = switch.appctl("ofproto/trace", "br-int", flow + CA_B)
-    assert "ca=%s mac=%s,pa=%s,vxlan" % (CA_B, B, PA) in trace, trace
-    assert re.search(r"tnl_push\(.*dst=%s" % re.escape(PA), trace), trace
-    trace = switch.appctl("ofproto/trace", "br-int", flow + "10.1.0.99")
-    assert "ca=10.1.0.99 is not known" in trace and "table 3" in trace, trace
+    flow = "udp,dl_dst=%s,nw_src=%s,nw_ttl=%d,nw_dst=%s"
+    said = trace(switch, flow % (ROUTER, CA_A, 64, CA_B))
+    assert "ca=%s mac=%s,pa=%s,vxlan" % (CA_B, B, PA) in said, said
+    assert re.search(r"tnl_push\(.*dst=%s" % re.escape(PA), said), said
+    said = trace(switch, flow % (ROUTER, CA_A, 64, "10.1.0.99"))
+    assert "ca=10.1.0.99 is not known" in said and "table 3" in said, said
+    said = trace(switch, flow % (ROUTER, CA_A, 1, CA_B))
+    assert "left as it is: ttl" in said and "table 3" in said, said
+    assert "tnl_push" not in said, said
+
+
+@pytest.mark.parametrize("args, asked, told", [
+    ("", CA_B, "answered with " + B),
+    ("mac=%s," % ROUTER, CA_B, "answered with " + ROUTER),
+    ("", CA_A, "dropped: own"),
+    ("learning,", "10.1.0.12", "left as it is: learned"),
+    ("", "10.1.0.12", "answered with " + B),
+    ("", "10.1.0.99", "left as it is: unknown-ca"),
+])
+def test_trace_explains_an_answer(switch, session, args, asked, told):
+    session.put(by_ca(VSID, CA_B, B, PA), by_ca(VSID, CA_A, A),
+                entry("ca", VSID, "10.1.0.12", B, PA, VXLAN, learned=1))
+    session.space_mod(PUT_PORT, entry("mac", VSID, mac=A, cookie=1))
+    add_flow(switch, "in_port=1 actions=hnv(arp,vsid=5001,%stable=3)" % args)
+    add_flow(switch, "table=3 actions=drop")
+    said = trace(switch, "arp,arp_op=1,dl_src=%s,arp_sha=%s,arp_spa=%s,"
+                 "arp_tpa=%s" % (A, A, CA_A, asked))
+    assert told in said, said
+    assert ("table 3" in said) == ("left" in told), said
+
+
+def test_trace_explains_nd(switch, session):
+    ca = "2001:db8:1::b"
+    session.put(by_ca(VSID, ca, B, PA))
+    add_flow(switch, "in_port=1 actions=hnv(arp,vsid=5001,table=3)")
+    said = trace(switch, "icmp6,icmpv6_type=135,icmpv6_code=0,nw_ttl=255,"
+                 "dl_src=%s,ipv6_src=2001:db8:1::a,ipv6_dst=ff02::1:ff00:b,"
+                 "nd_target=%s,nd_sll=%s" % (A, ca, A))
+    assert "answered with " + B in said, said
