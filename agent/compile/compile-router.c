@@ -14,7 +14,6 @@
 enum router_priority {
     PRIORITY_UNROUTABLE = 300,
     PRIORITY_TO_GATEWAY = 200,
-    PRIORITY_TTL = 100,
     PRIORITY_ANY = 0,
 };
 
@@ -73,21 +72,6 @@ to_gateways(struct compile_ctx *cx, const struct rules_subnet *subnet)
     free(who);
 }
 
-/* Costs no megaflow more: routing reads the TTL anyway. */
-static void
-check_ttl(struct compile_ctx *cx)
-{
-    uint64_t cookie = row_cookie(&cx->rules->physical_switch);
-
-    for (int ttl = 0; ttl <= 1; ttl++) {
-        for (int ipv6 = 0; ipv6 < 2; ipv6++) {
-            plan_add(cx->plan, TABLE_ROUTER, PRIORITY_TTL, cookie,
-                     plan_text("%s,nw_ttl=%d", ipv6 ? "ipv6" : "ip", ttl),
-                     compile_refuse(PUNT_TTL, DROP_TTL));
-        }
-    }
-}
-
 void
 compile_router(struct compile_ctx *cx)
 {
@@ -98,7 +82,6 @@ compile_router(struct compile_ctx *cx)
     for (size_t i = 0; i < cx->rules->n_subnets; i++) {
         to_gateways(cx, &cx->rules->subnets[i]);
     }
-    check_ttl(cx);
     plan_add(cx->plan, TABLE_ROUTER, PRIORITY_ANY, 0, xstrdup(""),
              plan_text("resubmit(,%d)", TABLE_ROUTE));
 }

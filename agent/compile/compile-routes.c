@@ -15,6 +15,13 @@ enum route_rank {
     RANK_SUBNETS_ROUTE,
 };
 
+/* In TABLE_ROUTED. */
+enum routed_priority {
+    PRIORITY_ANY = 0,
+    PRIORITY_UNKNOWN = 100,
+    PRIORITY_TTL = 300,
+};
+
 /* Longest prefix wins, by its priority in TABLE_ROUTE. */
 static uint16_t
 route_priority(const struct addr_prefix *net, enum route_rank rank)
@@ -155,15 +162,31 @@ route_of_user(struct compile_ctx *cx, const struct rules_route *route)
     free(who);
 }
 
+/* Where there is a route, the TTL is the first that is asked for.  Not before:
+ * the datapath reads it by itself, so that packets which it routes need no
+ * megaflow for each TTL. */
+static void
+check_ttl(struct compile_ctx *cx, const char *family)
+{
+    for (int ttl = 0; ttl <= 1; ttl++) {
+        plan_add(cx->plan, TABLE_ROUTED, PRIORITY_TTL,
+                 row_cookie(&cx->rules->physical_switch),
+                 plan_text("%s,nw_ttl=%d", family, ttl),
+                 compile_refuse(PUNT_TTL, DROP_TTL));
+    }
+}
+
 /* The router's part of the packet.  Of an unknown CA nothing is found; a real
  * router, too, says so once nobody has answered its ARP requests. */
 static void
 routed(struct compile_ctx *cx)
 {
     for (int ipv6 = 0; ipv6 < 2; ipv6++) {
-        plan_add(cx->plan, TABLE_ROUTED, 0,
-                 row_cookie(&cx->rules->physical_switch),
-                 xstrdup(ipv6 ? "ipv6" : "ip"),
+        const char *family = ipv6 ? "ipv6" : "ip";
+
+        check_ttl(cx, family);
+        plan_add(cx->plan, TABLE_ROUTED, PRIORITY_ANY,
+                 row_cookie(&cx->rules->physical_switch), xstrdup(family),
                  plan_text("dec_ttl,"
                            "set_field:"ETH_ADDR_FMT"->eth_src,"
                            "move:"REG_MAC"[0..47]->eth_dst,"
@@ -171,7 +194,7 @@ routed(struct compile_ctx *cx)
                            ETH_ADDR_ARGS(cx->rules->router_mac),
                            TABLE_FORWARD));
     }
-    plan_add(cx->plan, TABLE_ROUTED, 100, 0, xstrdup(REG_MAC"=0"),
+    plan_add(cx->plan, TABLE_ROUTED, PRIORITY_UNKNOWN, 0, xstrdup(REG_MAC"=0"),
              compile_refuse(PUNT_NO_HOST, DROP_UNKNOWN_CA));
 }
 

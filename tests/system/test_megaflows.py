@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""With the datapath extension, packets to and from any number of guests are
-one kind of packet: what the datapath knows after the first few is enough for
-all that follow."""
+"""With the datapath extension, packets to and from any number of guests, with
+any TTL, are one kind of packet: what the datapath knows after the first few is
+enough for all that follow."""
 
 import re
 
@@ -92,6 +92,17 @@ def routed6(number):
                IPv6(src=w6.ca6("a1"), dst=address(number, 5002, 6)), number)
 
 
+def other_ttl(number):
+    return udp(w.ROUTER_MAC,
+               IP(src=w.ca("a1"), dst=address(1, 5002), ttl=2 + number),
+               number)
+
+
+def other_hop_limit(number):
+    return udp(w.ROUTER_MAC, IPv6(src=w6.ca6("a1"), hlim=2 + number,
+                                  dst=address(1, 5002, 6)), number)
+
+
 def ask_arp(number):
     return arp_request(w.mac("a1"), w.ca("a1"), address(number))
 
@@ -115,6 +126,7 @@ def nd_answered(packet, number):
 @pytest.mark.parametrize("make, arrived, where", [
     (by_mac, sent, "uplink"), (routed, sent, "uplink"),
     (by_mac6, sent, "uplink"), (routed6, sent, "uplink"),
+    (other_ttl, sent, "uplink"), (other_hop_limit, sent, "uplink"),
     (ask_arp, arp_answered, "guest"), (ask_nd, nd_answered, "guest"),
 ], ids=lambda x: getattr(x, "__name__", x))
 def test_new_destinations_are_nothing_new(world, make, arrived, where):
