@@ -13,6 +13,15 @@
 /* Where a packet goes: by its destination CA, from subnet to subnet, or by its
  * destination MAC, within one. */
 
+/* Those headers between IPv6 and its payload that Open vSwitch reads. */
+static inline bool
+has_more_headers(uint8_t next)
+{
+    return (next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING
+            || next == IPPROTO_DSTOPTS || next == IPPROTO_AH
+            || next == IPPROTO_FRAGMENT);
+}
+
 /* Whether the packet can be routed, and if so, the question about it. */
 static inline bool
 ask_for_ca(const struct hnv_route *action, bool to_next_hop,
@@ -40,6 +49,11 @@ ask_for_ca(const struct hnv_route *action, bool to_next_hop,
         const struct ovs_16aligned_ip6_hdr *ip6 = dp_packet_l3(packet);
         struct in6_addr dst;
 
+        /* Of those that do not end well flows know no hop limit. */
+        if (has_more_headers(ip6->ip6_nxt)) {
+            hnv_result_set(result, HNV_SLOW, HNV_REASON_NOT_PLAIN);
+            return false;
+        }
         ttl = ip6->ip6_hlim;
         memcpy(&dst, &ip6->ip6_dst, sizeof dst);
         if (IN6_IS_ADDR_V4MAPPED(&dst) && !to_next_hop) {

@@ -118,6 +118,22 @@ def test_what_is_no_ip_is_never_too_long(switch, session):
     assert bytes(inner_of(outer_packets(switch)[0])) == bytes(packet)
 
 
+@pytest.mark.parametrize("length", [0, 255])
+def test_ipv6_with_more_headers_is_left(switch, session, length):
+    """Whether they end within the packet or not."""
+    ca = "2001:db8:1::b"
+    session.put(by_ca(VSID, ca, B, PA))
+    add_flow(switch, "in_port=1 actions=hnv(route,vsid=5001,mac=%s,table=3,%s)"
+             % (ROUTER, PORTS))
+    add_flow(switch, "table=3 actions=output:2")
+    packet = (Ether(src=A, dst=ROUTER) / IPv6(src="2001:db8:1::a", dst=ca,
+                                              nh=60)
+              / Raw(bytes([17, length]) + bytes(14)))
+    switch.send("p1", packet)
+    left, = switch.wait_for(lambda: switch.sent("p2"), "the packet left")
+    assert bytes(left) == bytes(packet)
+
+
 def test_route_without_a_way_is_left_as_it_was(switch, session):
     session.put(by_ca(VSID, CA_B, B))
     add_flow(switch, "in_port=1 actions=hnv(route,vsid=5001,mac=%s,table=3,%s)"
