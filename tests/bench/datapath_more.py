@@ -86,6 +86,13 @@ def say(line, what):
     print(f"{line:12} {what}", flush=True)
 
 
+def compare(line, stock, hnv):
+    for name, row in ("stock", stock), ("hnv", hnv):
+        say(line, f"{name} {row.cycles:.0f} cycles, {row.mpps:.2f} Mpps, "
+            f"{row.megaflows} megaflows")
+    say(line, f"hnv takes {hnv.cycles / stock.cycles:.2f} of stock's cycles")
+
+
 # arp
 
 def arp_request(i):
@@ -376,13 +383,6 @@ def local_row(core, program):
 def measure_local(core):
     compare("local", local_row(core, local_stock),
             local_row(core, local_hnv))
-
-
-def compare(line, stock, hnv):
-    for name, row in ("stock", stock), ("hnv", hnv):
-        say(line, f"{name} {row.cycles:.0f} cycles, {row.mpps:.2f} Mpps, "
-            f"{row.megaflows} megaflows")
-    say(line, f"hnv takes {hnv.cycles / stock.cycles:.2f} of stock's cycles")
 
 
 # path

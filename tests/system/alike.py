@@ -11,6 +11,7 @@ checksum of VXLAN, the FlowID of NVGRE, the MACs of the underlay."""
 
 import collections
 import concurrent.futures
+import contextlib
 import errno
 import ipaddress
 import json
@@ -29,6 +30,7 @@ import world as w
 from waiting import until
 from wire import Tap, guest_tap
 
+NOTHING = contextlib.nullcontext()
 FENCE = b"HNVFENCE"
 FENCE_S = 20
 # The router answers a port no more often than 100 times a second.
@@ -253,11 +255,13 @@ class Pair:
         at the same time."""
         return list(self.pool.map(function, self.sides))
 
-    def outcomes(self, frames):
-        """What becomes of these frames, on each side."""
+    def outcomes(self, frames, meanwhile=lambda side: NOTHING):
+        """What becomes of these frames, on each side.  They are sent while
+        the context meanwhile(side) lasts."""
         def run(side):
-            for frame in frames:
-                side.send(frame)
+            with meanwhile(side):
+                for frame in frames:
+                    side.send(frame)
             return side.heard(self.rounds)
         return self.each(run)
 

@@ -13,7 +13,6 @@ from hnv_bridge import (A, B, CA_A, CA_B, PA, PORTS, ROUTER, VSID, add_flow,
                         fixture_switch, ip_packet, needs_tree, port)
 from hnv_switch import PUT_PORT, by_ca, by_mac, entry
 
-__all__ = ["fixture_session", "fixture_switch"]
 pytestmark = needs_tree
 
 C = "00:15:5d:00:00:0c"

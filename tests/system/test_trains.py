@@ -18,7 +18,6 @@ from alike_packets import BY_NAME, ca_of
 from extension import needs_extension
 from test_backends_alike import Trial, difference, fixture_pair
 
-__all__ = ["fixture_pair"]
 pytestmark = needs_extension
 
 TRAIN = 32                      # As many as a switch takes at once.
@@ -73,13 +72,8 @@ def draw_train(rng):
 def together(pair, frames):
     """What becomes of frames that the sender's switch finds at once."""
     host = BY_NAME[frames[0].port].host
-
-    def run(side):
-        with w.paused(side.lab.host(host).switch.vswitchd):
-            for frame in frames:
-                side.send(frame)
-        return side.heard(pair.rounds)
-    return pair.each(run)
+    return pair.outcomes(frames, lambda side: w.paused(
+        side.lab.host(host).switch.vswitchd))
 
 
 @pytest.mark.parametrize("encap", ["vxlan", "nvgre"])
