@@ -2,7 +2,6 @@
 
 #include <config.h>
 #include "datapath-ext/actions-private.h"
-#include "datapath-ext/odp.h"
 #include "datapath-ext/space-locators.h"
 #include "datapath-ext/space-query.h"
 #include "packets.h"
@@ -124,18 +123,6 @@ reply(const struct space_table *st, const struct hnv_arp *action,
         hnv_nd_reply(packet, a->mac, action->flags & HNV_ROUTER);
     }
     return hnv_result(HNV_DONE, HNV_REASON_NONE);
-}
-
-struct hnv_arp
-hnv_arp_from_odp(const struct hnv_odp *hnv)
-{
-    return (struct hnv_arp) {
-        .vsid = hnv->vsid,
-        .mac = hnv->mac,
-        .asker = hnv->asker,
-        .flags = ((hnv->flags & HNV_ODP_LEARNING ? HNV_LEARNING : 0)
-                  | (hnv->flags & HNV_ODP_ROUTER ? HNV_ROUTER : 0)),
-    };
 }
 
 void

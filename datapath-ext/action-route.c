@@ -5,7 +5,6 @@
 #include <netinet/in.h>
 #include <netinet/ip6.h>
 #include <string.h>
-#include "datapath-ext/odp.h"
 #include "datapath-ext/space-query.h"
 #include "packets.h"
 #include "util.h"
@@ -84,15 +83,6 @@ spread(struct space_answer *answers, const uint8_t *of, size_t n)
     for (size_t j = n; j-- > 0; ) {
         answers[of[j]] = answers[j];
     }
-}
-
-struct hnv_route
-hnv_route_from_odp(const struct hnv_odp *hnv)
-{
-    return (struct hnv_route) {
-        .vsid = hnv->vsid,
-        .next_hop = hnv->next_hop,
-    };
 }
 
 void

@@ -3,6 +3,7 @@
 #include <config.h>
 #include "datapath-ext/actions-private.h"
 #include <string.h>
+#include "datapath-ext/odp.h"
 #include "packets.h"
 #include "util.h"
 
@@ -52,4 +53,50 @@ hnv_get_addresses(const struct dp_packet *packet, struct in6_addr *src,
         return HNV_ADDRESSES_ARP;
     }
     return HNV_ADDRESSES_NONE;
+}
+
+static struct hnv_arp
+arp_from_odp(const struct hnv_odp *hnv)
+{
+    return (struct hnv_arp) {
+        .vsid = hnv->vsid,
+        .mac = hnv->mac,
+        .asker = hnv->asker,
+        .flags = ((hnv->flags & HNV_ODP_LEARNING ? HNV_LEARNING : 0)
+                  | (hnv->flags & HNV_ODP_ROUTER ? HNV_ROUTER : 0)),
+    };
+}
+
+static struct hnv_route
+route_from_odp(const struct hnv_odp *hnv)
+{
+    return (struct hnv_route) {
+        .vsid = hnv->vsid,
+        .next_hop = hnv->next_hop,
+    };
+}
+
+void
+hnv_execute(const struct space_table *st, const struct hnv_odp *hnv,
+            struct dp_packet **packets, size_t n, struct hnv_result *results,
+            struct space_answer *answers)
+{
+    if (hnv->kind == HNV_ROUTE) {
+        const struct hnv_route route = route_from_odp(hnv);
+
+        hnv_route_execute(st, &route, packets, n, results, answers);
+    } else if (hnv->kind == HNV_SWITCH) {
+        const struct hnv_switch sw = { .vsid = hnv->vsid };
+
+        hnv_switch_execute(st, &sw, packets, n, results, answers);
+    } else if (hnv->kind == HNV_ARP) {
+        const struct hnv_arp arp = arp_from_odp(hnv);
+
+        hnv_arp_execute(st, &arp, packets, n, results);
+    } else {
+        const struct hnv_admit admit = hnv_admit_from_odp(hnv);
+
+        ovs_assert(hnv->kind == HNV_ADMIT);
+        hnv_admit_execute(st, &admit, packets, n, results);
+    }
 }

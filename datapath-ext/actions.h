@@ -145,11 +145,8 @@ struct hnv_result hnv_admit_claim(const struct space_table *,
 
 /* An ARP request or neighbour solicitation, whatever address it is about.
  * HNV_DONE: it is the answer, and is to go back where it came from. */
-struct hnv_arp hnv_arp_from_odp(const struct hnv_odp *);
 void hnv_arp_execute(const struct space_table *, const struct hnv_arp *,
                      struct dp_packet **, size_t n, struct hnv_result *);
-
-struct hnv_route hnv_route_from_odp(const struct hnv_odp *);
 
 /* Only looks.  HNV_DONE: the packet can be routed, by hnv_route_packets() in
  * route.h, to the answer's MAC. */
@@ -166,5 +163,11 @@ void hnv_switch_execute(const struct space_table *, const struct hnv_switch *,
 void hnv_find_execute(const struct space_table *, const struct hnv_find *,
                       struct dp_packet **, size_t n, struct hnv_result *,
                       struct hnv_found *ret_found);
+
+/* The one of these that the datapath's action names, unless that is "find".
+ * Answers are those of "route" and "switch". */
+void hnv_execute(const struct space_table *, const struct hnv_odp *,
+                 struct dp_packet **, size_t n, struct hnv_result *,
+                 struct space_answer *ret_answers);
 
 #endif /* datapath-ext/actions.h */

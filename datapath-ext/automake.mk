@@ -48,7 +48,6 @@ datapath_ext_libhnvdp_la_SOURCES = \
 # What only Open vSwitch's own build can compile, and what puts it there.
 EXTRA_DIST += \
 	datapath-ext/graft/graft \
-	datapath-ext/graft/in-dpif-netdev-execute.inc \
 	datapath-ext/graft/in-dpif-netdev-forward.inc \
 	datapath-ext/graft/in-dpif-netdev-learn.inc \
 	datapath-ext/graft/in-dpif-netdev-onward.inc \
