@@ -139,7 +139,7 @@ hnv_admit_from_odp(const struct hnv_odp *hnv)
         .vsid = hnv->vsid,
         .domain = hnv->domain,
         .source_vsid = hnv->source,
-        .flags = hnv->flags & HNV_ODP_FORWARDED ? HNV_FORWARDED : 0,
+        .flags = hnv->flags,
     };
 }
 

@@ -62,8 +62,7 @@ arp_from_odp(const struct hnv_odp *hnv)
         .vsid = hnv->vsid,
         .mac = hnv->mac,
         .asker = hnv->asker,
-        .flags = ((hnv->flags & HNV_ODP_LEARNING ? HNV_LEARNING : 0)
-                  | (hnv->flags & HNV_ODP_ROUTER ? HNV_ROUTER : 0)),
+        .flags = hnv->flags,
     };
 }
 

@@ -73,13 +73,6 @@ struct hnv_result {
     enum hnv_reason reason;
 };
 
-enum hnv_flags {
-    HNV_LEARNING = 1 << 0,      /* hnv_arp: what is learned is no answer. */
-    HNV_ROUTER = 1 << 1,        /* hnv_arp: the answer is the router (ND). */
-    HNV_FORWARDED = 1 << 2,     /* hnv_admit: guests forward packets of others,
-                                 * so whose IP address it is says nothing. */
-};
-
 /* Addresses in a packet, by IP or ARP. */
 enum hnv_addresses {
     HNV_ADDRESSES_NONE,
@@ -94,7 +87,7 @@ struct hnv_admit {
     uint32_t domain;            /* that subnet's routing domain, */
     uint32_t source_vsid;       /* and the subnet that the source address is
                                  * of; 0 if of none. */
-    uint32_t flags;
+    uint32_t flags;             /* enum hnv_flags */
 };
 
 struct hnv_arp {
@@ -102,7 +95,7 @@ struct hnv_arp {
     struct eth_addr mac;        /* or if not zero, the answer to all. */
     uint32_t asker;             /* Port of the guest whose own addresses get no
                                  * answer, as in space_table_put_port(). */
-    uint32_t flags;
+    uint32_t flags;             /* enum hnv_flags */
 };
 
 struct hnv_route {

@@ -89,13 +89,13 @@ hnv_odp_format(const struct hnv_odp *hnv, struct ds *s)
     if (hnv->mtu) {
         ds_put_format(s, ",mtu=%"PRIu16, hnv->mtu);
     }
-    if (hnv->flags & HNV_ODP_LEARNING) {
+    if (hnv->flags & HNV_LEARNING) {
         ds_put_cstr(s, ",learning");
     }
-    if (hnv->flags & HNV_ODP_ROUTER) {
+    if (hnv->flags & HNV_ROUTER) {
         ds_put_cstr(s, ",router");
     }
-    if (hnv->flags & HNV_ODP_FORWARDED) {
+    if (hnv->flags & HNV_FORWARDED) {
         ds_put_cstr(s, ",forwarded");
     }
     ds_put_char(s, ')');
@@ -166,13 +166,13 @@ parse_arg(const char *key, const char *value, struct hnv_odp *hnv)
     } else if (!strcmp(key, "src")) {
         return ip_parse(value, &hnv->src);
     } else if (!strcmp(key, "forwarded")) {
-        hnv->flags |= HNV_ODP_FORWARDED;
+        hnv->flags |= HNV_FORWARDED;
         return !*value;
     } else if (!strcmp(key, "learning")) {
-        hnv->flags |= HNV_ODP_LEARNING;
+        hnv->flags |= HNV_LEARNING;
         return !*value;
     } else if (!strcmp(key, "router")) {
-        hnv->flags |= HNV_ODP_ROUTER;
+        hnv->flags |= HNV_ROUTER;
         return !*value;
     }
     return false;

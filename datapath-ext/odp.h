@@ -26,15 +26,9 @@ struct ds;
 struct flow_tnl;
 struct ofpbuf;
 
-enum hnv_odp_flags {
-    HNV_ODP_LEARNING = 1 << 0,  /* As OFPACT_HNV_LEARNING, */
-    HNV_ODP_ROUTER = 1 << 1,    /* OFPACT_HNV_ROUTER, */
-    HNV_ODP_FORWARDED = 1 << 2, /* and OFPACT_HNV_FORWARDED. */
-};
-
 struct hnv_odp {
     uint8_t kind;               /* enum hnv_kind */
-    uint8_t flags;
+    uint8_t flags;              /* enum hnv_flags, but for HNV_REG. */
     uint16_t mtu;               /* Of IP packets to other hosts; 0: any. */
     uint32_t vsid;
     uint32_t reply;             /* arp: datapath port that answers go to. */

@@ -67,8 +67,8 @@ hnv_key_from_string(const char *name, enum hnv_key *ret_key)
 static uint8_t
 flags_of(enum hnv_kind kind)
 {
-    return (kind == HNV_ARP ? OFPACT_HNV_LEARNING | OFPACT_HNV_ROUTER
-            : kind == HNV_ADMIT ? OFPACT_HNV_FORWARDED : 0);
+    return (kind == HNV_ARP ? HNV_LEARNING | HNV_ROUTER
+            : kind == HNV_ADMIT ? HNV_FORWARDED : 0);
 }
 
 /* What is wrong with 'args', for people; NULL if they go together. */
@@ -84,12 +84,12 @@ args_check(const struct ofpact_hnv_args *args)
 
     if (args->kind >= N_HNV_KINDS) {
         return "no such kind";
-    } else if (args->vsid >= (args->flags & OFPACT_HNV_REG ? FLOW_N_REGS
+    } else if (args->vsid >= (args->flags & HNV_REG ? FLOW_N_REGS
                               : VSID_MAX + 1)) {
         return "vsid is out of range";
     } else if (to_places && !forwards) {
         return "only route and switch send packets elsewhere";
-    } else if (args->flags & ~(flags_of(args->kind) | OFPACT_HNV_REG)) {
+    } else if (args->flags & ~(flags_of(args->kind) | HNV_REG)) {
         return "a flag that is not known";
     } else if (args->kind == HNV_ROUTE && !has_mac) {
         return "route needs the router's mac";
@@ -175,10 +175,10 @@ static bool
 parse_vsid(const char *value, struct ofpact_hnv_args *args)
 {
     if (!strncmp(value, "reg", 3)) {
-        args->flags |= OFPACT_HNV_REG;
+        args->flags |= HNV_REG;
         return str_to_uint(value + 3, 10, &args->vsid);
     }
-    args->flags &= ~OFPACT_HNV_REG;
+    args->flags &= ~HNV_REG;
     return str_to_uint(value, 0, &args->vsid);
 }
 
@@ -222,13 +222,13 @@ parse_arg(const char *key, const char *value, struct ofpact_hnv_args *args)
     } else if (!strcmp(key, "key")) {
         return hnv_key_from_string(value, &args->key);
     } else if (!strcmp(key, "forwarded")) {
-        args->flags |= OFPACT_HNV_FORWARDED;
+        args->flags |= HNV_FORWARDED;
         return !*value;
     } else if (!strcmp(key, "learning")) {
-        args->flags |= OFPACT_HNV_LEARNING;
+        args->flags |= HNV_LEARNING;
         return !*value;
     } else if (!strcmp(key, "router")) {
-        args->flags |= OFPACT_HNV_ROUTER;
+        args->flags |= HNV_ROUTER;
         return !*value;
     }
     return false;
@@ -284,7 +284,7 @@ void
 hnv_args_format(const struct ofpact_hnv_args *args, struct ds *s)
 {
     ds_put_format(s, "hnv(%s,vsid=%s%"PRIu32, hnv_kind_to_string(args->kind),
-                  args->flags & OFPACT_HNV_REG ? "reg" : "", args->vsid);
+                  args->flags & HNV_REG ? "reg" : "", args->vsid);
     if (args->kind == HNV_ADMIT) {
         ds_put_format(s, ",domain=%"PRIu32",source=%"PRIu32, args->domain,
                       args->source);
@@ -307,13 +307,13 @@ hnv_args_format(const struct ofpact_hnv_args *args, struct ds *s)
     if (args->mtu) {
         ds_put_format(s, ",mtu=%"PRIu16, args->mtu);
     }
-    if (args->flags & OFPACT_HNV_LEARNING) {
+    if (args->flags & HNV_LEARNING) {
         ds_put_cstr(s, ",learning");
     }
-    if (args->flags & OFPACT_HNV_ROUTER) {
+    if (args->flags & HNV_ROUTER) {
         ds_put_cstr(s, ",router");
     }
-    if (args->flags & OFPACT_HNV_FORWARDED) {
+    if (args->flags & HNV_FORWARDED) {
         ds_put_cstr(s, ",forwarded");
     }
     ds_put_char(s, ')');

@@ -92,11 +92,13 @@ enum hnv_kind {
 /* "arp" and so on. */
 const char *hnv_kind_to_string(enum hnv_kind);
 
-enum ofpact_hnv_flags {
-    OFPACT_HNV_REG = 1 << 0,        /* 'vsid' is the number of a register. */
-    OFPACT_HNV_LEARNING = 1 << 1,   /* arp: what is learned is no answer. */
-    OFPACT_HNV_ROUTER = 1 << 2,     /* arp: the answer is the router. */
-    OFPACT_HNV_FORWARDED = 1 << 3,  /* admit: HNV_FORWARDED. */
+/* All the way from OpenFlow to the packets, but for the first. */
+enum hnv_flags {
+    HNV_REG = 1 << 0,           /* 'vsid' is the number of a register. */
+    HNV_LEARNING = 1 << 1,      /* arp: what is learned is no answer. */
+    HNV_ROUTER = 1 << 2,        /* arp: the answer is the router (ND). */
+    HNV_FORWARDED = 1 << 3,     /* admit: guests forward packets of others, so
+                                 * whose IP address it is says nothing. */
 };
 
 /* What "find" asks for. */

@@ -34,7 +34,7 @@ struct nx_action_hnv {
     ovs_be32 vendor;            /* NX_VENDOR_ID. */
     ovs_be16 subtype;           /* HNV_NXAST_SUBTYPE. */
     uint8_t kind;               /* enum hnv_kind */
-    uint8_t flags;              /* enum ofpact_hnv_flags */
+    uint8_t flags;              /* enum hnv_flags */
     ovs_be32 vsid;              /* Or the number of a register. */
     ovs_be32 vxlan;             /* OpenFlow ports. */
     ovs_be32 nvgre;

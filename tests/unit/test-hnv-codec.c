@@ -287,13 +287,13 @@ random_args(void)
     };
 
     if (random_range(2)) {
-        args.flags = OFPACT_HNV_REG;
+        args.flags = HNV_REG;
         args.vsid = random_range(16);
     }
     if (args.kind == HNV_ARP) {
         args.flags |= random_range(4) << 1;
     } else if (args.kind == HNV_ADMIT) {
-        args.flags |= random_range(2) ? OFPACT_HNV_FORWARDED : 0;
+        args.flags |= random_range(2) ? HNV_FORWARDED : 0;
         args.domain = random_range(SPACE_VSID_MAX + 1);
         args.source = random_range(SPACE_VSID_MAX + 1);
         args.refused = random_range(256);
@@ -425,7 +425,7 @@ START_TEST(datapath_action_round_trip)
 
         random_bytes(&hnv, sizeof hnv);
         hnv.kind = random_range(N_HNV_KINDS);
-        hnv.flags &= HNV_ODP_LEARNING | HNV_ODP_ROUTER | HNV_ODP_FORWARDED;
+        hnv.flags &= HNV_LEARNING | HNV_ROUTER | HNV_FORWARDED;
         if (hnv.kind != HNV_ADMIT) {
             hnv.domain = hnv.source = 0;
         }
