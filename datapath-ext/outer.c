@@ -20,8 +20,8 @@ struct vxlan_header {
     struct udp_header udp;
     struct vxlanhdr vxlan;
 };
-BUILD_ASSERT_DECL(VLAN_ETH_HEADER_LEN + IPV6_HEADER_LEN
-                  + sizeof(struct vxlan_header) <= OUTER_MAX_LEN);
+BUILD_ASSERT_DECL(ETH_HEADER_LEN + IPV6_HEADER_LEN
+                  + sizeof(struct vxlan_header) == OUTER_MAX_LEN);
 BUILD_ASSERT_DECL(ETH_HEADER_LEN + IP_HEADER_LEN
                   + sizeof(struct vxlan_header) == OUTER_FIXED_LEN);
 
@@ -38,7 +38,6 @@ is_sound(const struct outer_params *p)
 {
     return ((p->encap == SPACE_VXLAN || p->encap == SPACE_NVGRE)
             && is_ipv4(&p->ip_src) == is_ipv4(&p->ip_dst)
-            && !(p->tagged && p->vid > VLAN_VID_MASK)
             && !(p->tos & IP_ECN_MASK));
 }
 
@@ -55,24 +54,11 @@ put(struct outer_header *h, size_t size)
 static void
 put_ethernet(struct outer_header *h, const struct outer_params *p)
 {
-    ovs_be16 type = htons(h->is_ipv6 ? ETH_TYPE_IPV6 : ETH_TYPE_IP);
+    struct eth_header *eth = put(h, ETH_HEADER_LEN);
 
-    if (p->tagged) {
-        struct vlan_eth_header *eth = put(h, VLAN_ETH_HEADER_LEN);
-
-        eth->veth_dst = p->eth_dst;
-        eth->veth_src = p->eth_src;
-        eth->veth_type = htons(ETH_TYPE_VLAN_8021Q);
-        eth->veth_tci = htons(p->vid);
-        eth->veth_next_type = type;
-    } else {
-        struct eth_header *eth = put(h, ETH_HEADER_LEN);
-
-        eth->eth_dst = p->eth_dst;
-        eth->eth_src = p->eth_src;
-        eth->eth_type = type;
-    }
-    h->l3_ofs = h->len;
+    eth->eth_dst = p->eth_dst;
+    eth->eth_src = p->eth_src;
+    eth->eth_type = htons(h->is_ipv6 ? ETH_TYPE_IPV6 : ETH_TYPE_IP);
 }
 
 static uint8_t
@@ -246,7 +232,7 @@ outer_header_fix(struct outer_header *h, uint32_t vsid, uint8_t ecn)
         return;
     }
 
-    struct ip_header *ip = (void *) (h->bytes + h->l3_ofs);
+    struct ip_header *ip = (void *) (h->bytes + ETH_HEADER_LEN);
     struct vxlan_header *x = (void *) (ip + 1);
     uint8_t tos = h->tos | outer_ecn(ecn);
 
@@ -294,8 +280,8 @@ outer_push(struct dp_packet *packet, const struct outer_header *h,
     uint8_t tos = h->tos | ecn_of(packet);
     size_t l3_len = h->is_ipv6 ? IPV6_HEADER_LEN : IP_HEADER_LEN;
     uint8_t *bytes = push_uninit(packet, h->len);
-    size_t len = dp_packet_size(packet) - h->l3_ofs;
-    uint8_t *l3 = bytes + h->l3_ofs;
+    size_t len = dp_packet_size(packet) - ETH_HEADER_LEN;
+    uint8_t *l3 = bytes + ETH_HEADER_LEN;
     void *l4 = l3 + l3_len;
 
     copy_header(bytes, h);
@@ -314,6 +300,6 @@ outer_push(struct dp_packet *packet, const struct outer_header *h,
 
     packet->packet_type = htonl(PT_ETH);
     dp_packet_reset_offsets(packet);
-    packet->l3_ofs = h->l3_ofs;
-    packet->l4_ofs = h->l3_ofs + l3_len;
+    packet->l3_ofs = ETH_HEADER_LEN;
+    packet->l4_ofs = ETH_HEADER_LEN + l3_len;
 }

@@ -5,8 +5,8 @@
 
 /* The header around packets between hosts, prepared once for many of them.
  *
- *     Ethernet [802.1Q]  IPv4 or IPv6  UDP  VXLAN     RFC 7348
- *                                      GRE with key   RFC 7637 (NVGRE)
+ *     Ethernet  IPv4 or IPv6  UDP  VXLAN     RFC 7348
+ *                             GRE with key   RFC 7637 (NVGRE)
  *
  * Per packet there remain: the lengths, the VSID, the entropy (VXLAN's source
  * port, NVGRE's FlowID), ECN, and the checksums.  All of it is as Open vSwitch
@@ -22,8 +22,8 @@
 #include "packets.h"
 #include "util.h"
 
-/* The longest: 802.1Q, IPv6, VXLAN. */
-#define OUTER_MAX_LEN 76
+/* The longest: IPv6, VXLAN. */
+#define OUTER_MAX_LEN 70
 
 /* IPv4, VXLAN. */
 #define OUTER_FIXED_LEN 50
@@ -32,8 +32,6 @@ struct outer_params {
     enum space_encap encap;     /* SPACE_VXLAN or SPACE_NVGRE. */
     struct eth_addr eth_src;
     struct eth_addr eth_dst;
-    bool tagged;                /* 802.1Q with 'vid'. */
-    uint16_t vid;
     struct in6_addr ip_src;     /* This host's PA; both of one family. */
     struct in6_addr ip_dst;
     uint8_t tos;                /* Without ECN. */
@@ -48,7 +46,6 @@ struct outer_params {
 struct outer_header {
     uint32_t out_port;
     uint8_t len;
-    uint8_t l3_ofs;
     uint8_t encap;              /* enum space_encap */
     bool is_ipv6;
     bool udp_csum;

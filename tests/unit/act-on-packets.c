@@ -32,9 +32,9 @@
  *     route VSID ROUTER NEXT-HOP PACKET...
  *     switch VSID PACKET...
  *     find VSID KEY CA SHARE PACKET...
- *     push VSID ENCAP SRC DST ETH-SRC ETH-DST VID TOS TTL DF CSUM HASH ECN
- *          PACKET...          (VID -1: untagged; ECN: that of the packets, for
- *                              which the header is fixed, or -1)
+ *     push VSID ENCAP SRC DST ETH-SRC ETH-DST TOS TTL DF CSUM HASH ECN
+ *          PACKET...          (ECN: that of the packets, for which the header
+ *                              is fixed, or -1)
  *
  * Packets are hexadecimal.  Each action prints a line per packet: verdict,
  * reason, place, packet.  The place is that of the answer of "route" and
@@ -352,10 +352,6 @@ next_params(void)
     params.ip_dst = next_ip();
     params.eth_src = next_mac();
     params.eth_dst = next_mac();
-
-    int vid = next_number();
-    params.tagged = vid >= 0;
-    params.vid = params.tagged ? vid : 0;
     params.tos = next_number();
     params.ttl = next_number();
     params.dont_fragment = next_number();
