@@ -172,7 +172,7 @@ def test_the_log_is_reopened(world, firewall):
 
 def counted(world, host, port):
     """{rule_id: (packets, bytes)}, as the switch has them by now."""
-    world.lab.host(host).switch.appctl("revalidator/purge")
+    w.forget_cached(world.lab.host(host))
     rows = json.loads(appctl(world, host, "fw/rules", "--json",
                              w.BY_NAME[port].port))
     assert all(row["port"] == w.BY_NAME[port].port for row in rows)

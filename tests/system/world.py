@@ -90,7 +90,7 @@ def forget_cached(host):
     """Makes the next packet see the switch's tables as they are now.  Open
     vSwitch brings what it has cached of them up to date some milliseconds
     after a change; which packets still see the old is no matter of ours."""
-    host.switch.appctl("revalidator/purge")
+    host.switch.forget_cached()
 
 
 class World:

@@ -4,7 +4,7 @@ ovsdb-server and ovs-vswitchd, with the userspace datapath."""
 
 import os
 
-from . import netns
+from . import netns, ovsdb
 from .daemon import Daemon
 
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
@@ -53,9 +53,21 @@ class Switch:
 
     def appctl(self, *words):
         """Runs a command of ovs-vswitchd's."""
-        control = f"{self.folder}/ovs-vswitchd.{self.vswitchd.pid()}.ctl"
-        return netns.run(["ovs-appctl", f"--target={control}",
+        return netns.run(["ovs-appctl", f"--target={self._control()}",
                           "--timeout=30", *words])
+
+    def forget_cached(self):
+        """Counts and drops all megaflows, so that the next packet sees the
+        flow tables as they are.  Meanwhile the threads that keep megaflows up
+        to date stand still: purging alone leaves out those that they have in
+        hand, and if the machine is busy, that is for long."""
+        # What ovs-appctl says, too, is JSON-RPC as in OVSDB.
+        with ovsdb.Client(f"unix:{self._control()}") as client:
+            for step in ("pause", "purge", "resume"):
+                client.call(f"revalidator/{step}", [])
+
+    def _control(self):
+        return f"{self.folder}/ovs-vswitchd.{self.vswitchd.pid()}.ctl"
 
     def _daemon(self, title, name, program, args):
         pidfile = f"{self.folder}/{name}.pid"
