@@ -249,6 +249,13 @@ class Switch:
     def wait_for(self, condition, what="a condition"):
         return until(condition, what, DEADLINE_S)
 
+    def wait_for_revalidation(self):
+        """Returns when all megaflows are as the flow tables and the entries
+        say that were there before.  A round through the megaflows that is
+        under way now may have passed some of them already."""
+        for _ in range(2):
+            self.appctl("revalidator/wait")
+
     def sent(self, port):
         """What has come out of a port that was made with its capture."""
         path = self.path(port + "-tx.pcap")

@@ -288,7 +288,7 @@ def test_revalidation_keeps_what_is_right(switch, session):
     for round_ in range(3):
         # Any change of flows has all megaflows translated again.
         add_flow(switch, "table=77,reg0=%d actions=drop" % round_)
-        switch.appctl("revalidator/wait")
+        switch.wait_for_revalidation()
         assert set(megaflows(switch)) == set(before)
     send(B)
     outer_packets(switch, 2)
@@ -300,7 +300,7 @@ def test_revalidation_keeps_what_is_right(switch, session):
 
     # B moves, here; A goes elsewhere; the router is known; B goes.
     session.put(by_mac(VSID, B), by_mac(VSID, A, PA_2), by_mac(VSID, ROUTER))
-    switch.appctl("revalidator/wait")
+    switch.wait_for_revalidation()
     send(B)
     wait("p2", 3)
     send(A)
@@ -313,7 +313,7 @@ def test_revalidation_keeps_what_is_right(switch, session):
     wait("p1", 3)
     # Another flow for an answer is another megaflow at once.
     add_flow(switch, "table=3,reg4=0x20 actions=in_port")
-    switch.appctl("revalidator/wait")
+    switch.wait_for_revalidation()
     send(ROUTER)
     wait("p1", 4)
     assert len(find_flows(switch)) == 1
