@@ -114,12 +114,11 @@ class Side:
             tap.close()
 
     def _learn_names(self, namespace):
-        """An uplink and the bridge that it is in have one MAC."""
+        """Of bridges: uplinks have MACs, too, which nobody speaks to."""
         member = namespace.rpartition(".")[2].encode()
         text = netns.run(netns.command(namespace, ["ip", "-j", "link"]))
         for link in json.loads(text):
-            number = re.fullmatch(r"(?:br-phy|uplink|net)(\d+)",
-                                  link["ifname"])
+            number = re.fullmatch(r"(?:br-phy|net)(\d+)", link["ifname"])
             if number:
                 self.names[bytes.fromhex(link["address"].replace(":", ""))
                            ] = b"%-4.4b%2.2b" % (member,
@@ -146,13 +145,15 @@ class Side:
 
     def _neighbour(self, port, packet):
         """The MAC that this IP packet would come from, for a switch takes its
-        tunnels' neighbours to be where their packets are from."""
+        tunnels' neighbours to be where their packets are from; and where a
+        frame from the host's own MAC came from, it would send the answers."""
         host, _, number = port.partition("/")
         source = packet[8:24] if packet[0] >> 4 == 6 else packet[12:16]
         subnet = self.lab.spec.subnet_of(self.lab.host(host).pas[int(number)])
         for peer in self.lab.hosts.values():
             pa = ipaddress.ip_address(peer.pas[int(number)])
-            if source == pa.packed and pa in subnet.network:
+            if (source == pa.packed and pa in subnet.network
+                    and peer.name != host):
                 return self._mac(peer.name, number)
         index = self.lab.spec.underlay.index(subnet)
         return self._mac(UNDERLAY, str(index))
