@@ -201,6 +201,8 @@ EXTRA_DIST += \
 	tests/system/alike_outside.py \
 	tests/system/alike_packets.py \
 	tests/system/alike_policy.py \
+	tests/system/alike_rewrite.py \
+	tests/system/alike_ways.py \
 	tests/system/bypass_frames.py \
 	tests/system/conftest.py \
 	tests/system/extension.py \

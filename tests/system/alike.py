@@ -26,6 +26,7 @@ from scapy.layers.l2 import Ether
 from hnvlab import netns
 from hnvlab.spec import UNDERLAY
 
+import alike_rewrite
 import world as w
 from waiting import until
 from wire import Tap, guest_tap
@@ -75,7 +76,8 @@ def is_uplink(port):
 
 def comparable(frame):
     """An uplink's frame without what is random, or None for what hosts have
-    to say to each other and to routers."""
+    to say to each other and to routers.  (What only they have to say is not
+    from one guest's PA to another's.)"""
     kind = frame[12:14]
     if kind not in PROTOCOL_AT:
         return None if kind == TYPE_ARP else frame
@@ -85,7 +87,16 @@ def comparable(frame):
                 + frame[at + 8:])
     if protocol == IPPROTO_GRE:
         return frame[:at + 7] + bytes(1) + frame[at + 8:]
-    return None if protocol in OF_HOSTS else frame
+    return (None if protocol in OF_HOSTS and not is_of_guests(frame[:at])
+            else frame)
+
+
+def is_of_guests(headers):
+    """Ethernet and IP."""
+    source, destination = ((headers[22:38], headers[38:54])
+                           if len(headers) > 34 else
+                           (headers[26:30], headers[30:34]))
+    return {source, destination} <= alike_rewrite.ALL_OWN
 
 
 class Side:
@@ -124,9 +135,9 @@ class Side:
                            ] = b"%-4.4b%2.2b" % (member,
                                                  number.group(1).encode())
 
-    def _mac(self, member, number):
-        """The inverse."""
-        name = b"%-4.4b%2.2b" % (member.encode(), number.encode())
+    def mac(self, member, number):
+        """The inverse: of a host's bridge or an underlay's, by number."""
+        name = b"%-4.4b%2.2b" % (member.encode(), str(number).encode())
         return next(mac for mac, n in self.names.items() if n == name)
 
     def send(self, frame):
@@ -134,7 +145,7 @@ class Side:
         if is_uplink(frame.port):
             host, _, number = frame.port.partition("/")
             kind = TYPE_IPV6 if data[0] >> 4 == 6 else TYPE_IPV4
-            data = (self._mac(host, number) + self._neighbour(frame.port, data)
+            data = (self.mac(host, number) + self._neighbour(frame.port, data)
                     + kind + data)
         try:
             self.taps[frame.port].send(data)
@@ -154,9 +165,9 @@ class Side:
             pa = ipaddress.ip_address(peer.pas[int(number)])
             if (source == pa.packed and pa in subnet.network
                     and peer.name != host):
-                return self._mac(peer.name, number)
+                return self.mac(peer.name, number)
         index = self.lab.spec.underlay.index(subnet)
-        return self._mac(UNDERLAY, str(index))
+        return self.mac(UNDERLAY, index)
 
     def heard(self, rounds):
         """All that has come since the last time, {(port, frame): times}.

@@ -5,6 +5,7 @@ bad, and what comes to hosts by the underlay.
 An attempt is a list of steps, each a list of frames.  What a step brings about
 is over before the next."""
 
+import dataclasses
 import functools
 import itertools
 import random
@@ -25,8 +26,9 @@ import firewall_random
 import world as w
 import world_ipv6 as w6
 from alike import sent
-from alike_outside import Outside
-from alike_policy import QUIET, SHARED, VMS
+from alike_outside import TTLS, Outside
+from alike_policy import QUIET, SHARED, VMS, ca_of
+from alike_rewrite import own_guests
 from trunk import tagged
 from wire import BROADCAST, ZERO
 
@@ -47,7 +49,6 @@ GROUPS = {4: ["224.0.0.1", "224.0.0.251", "239.1.2.3", "255.255.255.255"],
           6: ["ff02::1", "ff02::2", "ff02::fb", "ff05::1:3", "ff02::16"]}
 RESERVED = ["01:80:c2:00:00:00", "01:80:c2:00:00:0e", "01:80:c2:00:00:10",
             "01:00:0c:cc:cc:cc"]
-TTLS = [64, 64, 64, 64, 255, 2, 1, 1, 0]
 SIZES = [0, 1, 20, 100, 100, 600, 1300, 1370, 1400, 1420, 1432]
 PORTS = [9, 53, 67, 80, 443, 4789, 33434, 40000]
 ODD_WAYS = [("a1", "a2"), ("a1", "a3"), ("a3", "a1"), ("b1", "a3"),
@@ -56,8 +57,12 @@ SENDERS = [vm for vm in VMS if vm.name not in QUIET]
 BY_NAME = {vm.name: vm for vm in reversed(SENDERS)}
 
 
-def ca_of(vm, family):
-    return vm.cas[0 if family == 4 else 1]
+def where_they_are(policy):
+    """All who send, with all of their addresses, but on the hosts that the
+    policy has them on."""
+    hosts = {vm.name: vm.host for vm in policy.vms}
+    return [dataclasses.replace(vm, host=hosts.get(vm.name, vm.host))
+            for vm in SENDERS]
 
 
 def link_local(vm):
@@ -93,6 +98,10 @@ class Packets(Outside):
             self.fragments, self.connection, self.connection, self.odd,
             self.odd, self.tunnelled, self.tunnelled, self.tunnelled,
             self.tunnelled_arp, self.truncated]
+        self.guests = where_they_are(policy)
+        self.own = own_guests(policy)
+        if self.own:
+            self.kinds += [self.rewritten] * 6 + [self.far] * 6
         if policy.rules:
             self.kinds += [self.firewalled] * 12
 
@@ -381,7 +390,8 @@ class Packets(Outside):
     def tunnelled(self):
         """What hosts send each other about guests there and here, routed or
         not; or what nobody should."""
-        source, to = self.two()
+        source, to = self.often(self.apart(self.guests),
+                                self.any(self.guests))
         family = self.family()
         src = self.often(ca_of(source, family), ca_of(source, family),
                          self.one(*NOWHERE[family]))
@@ -390,20 +400,24 @@ class Packets(Outside):
         ttl = self.one(*TTLS)
         ip = (IP(src=src, dst=dst, ttl=ttl, tos=self.one(0, 1, 2, 3))
               if family == 4 else IPv6(src=src, dst=dst, hlim=ttl))
-        link = Ether(src=self.often(source.mac, w.ROUTER_MAC, NOBODY),
+        near = source.vsid == to.vsid
+        link = Ether(src=self.often(source.mac if near else w.ROUTER_MAC,
+                                    source.mac, w.ROUTER_MAC, NOBODY),
                      dst=self.often(to.mac, BROADCAST, w.ROUTER_MAC, NOBODY))
         if self.rng.random() < 0.05:
             link /= Dot1Q(vlan=self.one(0, 10, 20))
         body = self.transport(family)
         frame = (link / ip / body)
-        return [self.outside((to.vsid, frame))]
+        return [self.outside((to.vsid, frame), source, to)]
 
     def tunnelled_arp(self):
         """Questions, announcements; of ND as well."""
         steps = self.one(self.arp, self.solicitation, self.advertisement,
                          self.group, self.no_ip)()
         frame = steps[0][0]
-        return [self.outside((BY_NAME[frame.port].vsid, Raw(frame.data)))]
+        source, to = self.apart(self.guests)
+        vsid = self.often(to.vsid, BY_NAME[frame.port].vsid)
+        return [self.outside((vsid, Raw(frame.data)), source, to)]
 
 
 def draw_attempts(rng, policy, n):

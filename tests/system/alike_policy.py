@@ -8,29 +8,25 @@ To world.py's guests, with IPv6 (world_ipv6.py), there are added
     t1 on h1             by VLAN: none 5001, 10 5002, 20 7001
     x4 on h3             fabrikam, which policies leave in peace
 
-Each host has a PA of each family; the others use, at random, this or that."""
+By which way packets go between hosts is drawn in alike_ways.py."""
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Dict, List
+from typing import Dict, List, Tuple
 
 from hnvlab import policy as hnv_policy
 from hnvlab.policy import Network, Subnet, row_uuid, switch_uuid
 
+import alike_rewrite as rewrite
+import alike_ways as ways
 import learning
 import world as w
 import world_ipv6 as w6
 from firewall_random import GUESTS, draw_rules
 from firewall_rules import allow_all
+from alike_ways import PAS
 from trunk import describe_trunk
 
-PAS = {"h1": ["192.168.1.10", "2001:db8:1::10"],
-       "h2": ["192.168.2.20", "2001:db8:2::20"],
-       "h3": ["192.168.1.30", "2001:db8:1::30"]}
-UNDERLAY = [{"subnet": "192.168.1.0/24", "gateway": "192.168.1.1"},
-            {"subnet": "192.168.2.0/24", "gateway": "192.168.2.1"},
-            {"subnet": "2001:db8:1::/64", "gateway": "2001:db8:1::1"},
-            {"subnet": "2001:db8:2::/64", "gateway": "2001:db8:2::1"}]
 SHARED = ["10.1.1.50", "2001:db8:a:1::50"]
 BEYOND = ["172.16.0.0/16", "172.16.5.0/24", "0.0.0.0/0", "10.1.2.12/32",
           "10.1.3.0/24", "2001:db8:beef::/48", "::/0",
@@ -54,6 +50,10 @@ def _vm(name, host, vsid, last, mac):
     return dataclasses.replace(w.vm(name, host, vsid, cas[0], mac), cas=cas)
 
 
+def ca_of(vm, family):
+    return vm.cas[0 if family == 4 else 1]
+
+
 C1 = _vm("c1", "h2", 5003, 11, "00:15:5d:00:03:01")
 C2 = _vm("c2", "h3", 5003, 12, "00:15:5d:00:03:02")
 Y1 = _vm("y1", "h1", 7001, 11, "00:15:5d:00:07:01")
@@ -63,34 +63,43 @@ T1 = _vm("t1", "h1", 5001, 21, "00:15:5d:00:09:01")
 T1_10 = dataclasses.replace(T1, vsid=5002, vlan=10, cas=_cas(5002, 21))
 T1_20 = dataclasses.replace(T1, vsid=7001, vlan=20, cas=_cas(7001, 21))
 VMS = [*w6.VMS, C1, C2, Y1, Y2, X4, T1, T1_10, T1_20]
+FABRIKAM, ISLAND = 6001, 7001
 QUIET = ("x1", "x3", "x4")      # On which policies have no effect.
 
 
 def description():
     """Guests without addresses say nothing of their own accord."""
     ports = {vm.port: vm for vm in reversed(VMS)}
-    return {"underlay": UNDERLAY,
+    return {"underlay": ways.UNDERLAY,
             "hosts": [{"name": h, "pa": pas} for h, pas in PAS.items()],
             "vms": [describe_trunk(vm) for vm in ports.values()]}
 
 
 @dataclass(frozen=True)
 class Policy(learning.Policy):
-    """'shared' are who has each CA of SHARED; 'subnet_routes' are by VSID;
-    'rules' are firewall rules of guests, where not all is allowed;
-    'uplink_mtu' is for all hosts."""
-    shared: List[str] = field(default_factory=list)
+    """'shared' are who has each CA of SHARED, and on which host;
+    'subnet_routes' are by VSID; 'rules' are firewall rules of guests, where
+    not all is allowed; 'uplink_mtu' is for all hosts; 'exceptions' are guests
+    whose mappings name another PA or encapsulation (alike_ways.py);
+    'rewriting' are subnets with IP rewrite; 'hosts_are_known' by all their
+    PAs."""
+    shared: List[Tuple[str, str]] = field(default_factory=list)
     subnet_routes: Dict[int, Dict[str, str]] = field(default_factory=dict)
     forwarding: List[str] = field(default_factory=list)
     spoofing: List[str] = field(default_factory=list)
     rules: Dict[str, List[dict]] = field(default_factory=dict)
     uplink_mtu: int = 1600
+    exceptions: Dict[str, Tuple[Tuple[int, int], str]] = field(
+        default_factory=dict)
+    rewriting: List[int] = field(default_factory=list)
+    hosts_are_known: bool = True
 
     def rows(self, host):
         tables = super().rows(host)
         for vm in self.vms:
-            if vm.name in self.shared:
-                self._add_shared(tables, vm)
+            for name, at in self.shared:
+                if name == vm.name:
+                    self._add_shared(tables, vm, at)
             port = tables["Physical_Port"].get(row_uuid("port", vm.port))
             if port and vm.name in self.spoofing:
                 port["other_config"] = ["map", [["allow_spoof", "true"]]]
@@ -99,14 +108,25 @@ class Policy(learning.Policy):
             if row:
                 row["static_routes"] = ["map", sorted(map(list,
                                                           routes.items()))]
+        ways.add_exceptions(self, tables)
+        if self.hosts_are_known:
+            ways.introduce_hosts(self, tables, FABRIKAM)
+        self._rename_fixed(tables["Ucast_Macs_Remote"])
         return tables
 
-    def _add_shared(self, tables, vm):
+    @staticmethod
+    def _rename_fixed(mappings):
+        """A mapping's type cannot change: it is another row then."""
+        for key, row in list(mappings.items()):
+            if row["mapping_type"] == "learning_disabled":
+                mappings[row_uuid("fixed", key)] = mappings.pop(key)
+
+    def _add_shared(self, tables, vm, host):
         for ca in SHARED:
-            locator = self._add_locator(tables, vm.host)
-            tables["Ucast_Macs_Remote"][row_uuid("shared", ca, vm.name)] = (
-                hnv_policy.mapping_row(vm.mac, ca, switch_uuid(vm.vsid),
-                                       locator, "load_balanced"))
+            locator = self._add_locator(tables, host)
+            key = row_uuid("shared", ca, vm.name, host)
+            tables["Ucast_Macs_Remote"][key] = hnv_policy.mapping_row(
+                vm.mac, ca, switch_uuid(vm.vsid), locator, "load_balanced")
 
     def full(self, host, firewall=True):
         return super().full(host, firewall=False) + self._others(host)
@@ -146,12 +166,12 @@ class Policy(learning.Policy):
 
 def base(rng):
     """A policy of its guests alone, by ways that are random."""
-    encaps = ["vxlan", "nvgre"]
-    rng.shuffle(encaps)
-    family = rng.randrange(2)
-    hosts = {h: [pas[family], pas[1 - family]] for h, pas in PAS.items()}
+    encaps = rng.sample(ways.ENCAPS, 2)
     return Policy(
-        hosts=hosts, encap=encaps[0],
+        hosts=ways.draw_hosts(rng), encap=encaps[0],
+        exceptions=ways.draw_exceptions(rng, [
+            vm.name for vm in VMS if vm.name not in QUIET], QUIET),
+        hosts_are_known=rng.random() < 0.8,
         encap_of={h: encaps[1] for h in PAS if rng.random() < 0.3},
         networks=[
             Network("contoso", [
@@ -194,8 +214,13 @@ def _draw_routes(rng):
 
 
 def load_balanced(rng, policy):
-    return policy.replace(shared=rng.sample(["a1", "a2", "a3", "a4"],
-                                            rng.randrange(1, 5)))
+    """Some are on several hosts, as far as this CA goes."""
+    hosts = {vm.name: vm.host for vm in policy.vms}
+    owners = {(name, hosts.get(name, "h1")) for name in rng.sample(
+        ["a1", "a2", "a3", "a4"], rng.randrange(1, 5))}
+    while rng.random() < 0.4:
+        owners.add((rng.choice(["a1", "a2", "a3"]), rng.choice(list(PAS))))
+    return policy.replace(shared=sorted(owners))
 
 
 def migrating(rng, policy):
@@ -208,8 +233,12 @@ def migrating(rng, policy):
 def learning_subnets(rng, policy):
     config = {"learning": "true"}
     untold = rng.sample([5001, 5002, 5003], 2)
-    return policy.replace(config={vsid: config for vsid in untold},
-                          untold=untold, known=rng.sample(["a1", "b2"], 1))
+    fixed = rng.sample(["a1", "a3", "b2", "c1"], 2)
+    return policy.replace(
+        config={vsid: config for vsid in untold}, untold=untold,
+        known=rng.sample(["a1", "b2"], 1) + rng.sample(fixed, 1),
+        vms=[dataclasses.replace(vm, mapping_type="learning_disabled")
+             if vm.name in fixed else vm for vm in policy.vms])
 
 
 def replication(rng, policy):
@@ -227,6 +256,32 @@ def short_uplinks(_, policy):
     return policy.replace(uplink_mtu=1500)
 
 
+def nameless(rng, policy):
+    """Guests of which nothing but the MAC is told."""
+    names = rng.sample(["a1", "a3", "a4", "b2", "c1", "y2"], 3)
+    return policy.replace(vms=[
+        dataclasses.replace(vm, cas=[]) if vm.name in names else vm
+        for vm in policy.vms])
+
+
+def ip_rewrite(rng, policy):
+    """With another kind's policy; and at times not of all subnets that are
+    routed to each other, of which there are complaints then.  (A shared CA
+    would have PAs that the hosts' stacks answer for.)"""
+    other = rng.choice([plain, plain, plain, unrouted, static_routes,
+                        migrating, replication, firewall, nameless, loose])
+    policy = other(rng, policy)
+    return policy.replace(rewriting=_draw_rewriting(rng, policy))
+
+
+def _draw_rewriting(rng, policy):
+    routed = sorted({s.vsid for n in policy.networks if n.name == "contoso"
+                     for s in n.subnets})
+    if rng.random() < 0.15:
+        routed.remove(rng.choice(routed))
+    return routed + rng.sample([7001], rng.randrange(2))
+
+
 def loose(rng, policy):
     """Guests that may send as others."""
     return policy.replace(spoofing=rng.sample(["a1", "a3", "b1", "b2"], 2),
@@ -235,7 +290,12 @@ def loose(rng, policy):
 
 KINDS = {kind.__name__.replace("_", "-"): kind for kind in (
     plain, unrouted, static_routes, load_balanced, migrating,
-    learning_subnets, replication, firewall, short_uplinks, loose)}
+    learning_subnets, replication, firewall, short_uplinks, nameless,
+    ip_rewrite, loose)}
+
+
+def draw(rng, kind):
+    return rewrite.with_own_pas(KINDS[kind](rng, base(rng)), VMS)
 
 
 # What changes while packets flow.
@@ -271,12 +331,25 @@ def no_subnet(_, policy):
     return policy.with_contoso(
         subnets=[s for s in contoso.subnets if s.vsid != 5003]).replace(
             vms=[vm for vm in policy.vms if vm.vsid != 5003],
-            config={k: v for k, v in policy.config.items() if k != 5003})
+            config={k: v for k, v in policy.config.items() if k != 5003},
+            rewriting=[vsid for vsid in policy.rewriting if vsid != 5003])
 
 
 def other_encaps(rng, policy):
     return policy.replace(encap_of={
-        h: rng.choice(["vxlan", "nvgre"]) for h in PAS})
+        h: rng.choice(ways.ENCAPS) for h in PAS})
+
+
+def other_pas(rng, policy):
+    """Hosts have others, or have them in another order."""
+    return policy.replace(hosts=ways.draw_hosts(rng))
+
+
+def other_rewriting(rng, policy):
+    if not policy.rewriting or rng.random() < 0.6:
+        return policy
+    return policy.replace(rewriting=rng.choice(
+        [[], _draw_rewriting(rng, policy)]))
 
 
 def other_routes(rng, policy):
@@ -295,8 +368,8 @@ def changed(rng, policy):
     """The policy with some changes, of kinds that differ."""
     some = [moved, moved, gone, other_gateway, no_subnet, other_routes]
     if not policy.untold:       # Its agents have rows of locators, too.
-        some.append(other_encaps)
-    first = [other_owners, other_rules] + rng.sample(some, 3)
+        some += [other_encaps, other_pas]
+    first = [other_owners, other_rules, other_rewriting] + rng.sample(some, 3)
     for change in first:
         policy = change(rng, policy)
-    return policy
+    return rewrite.with_own_pas(policy, VMS)

@@ -33,8 +33,8 @@ class Policy(hnv_policy.Policy):
         tables = super().rows(host)
         for vsid, config in self.config.items():
             switch = tables["Logical_Switch"][hnv_policy.switch_uuid(vsid)]
-            switch["other_config"] = ["map", sorted(map(list,
-                                                        config.items()))]
+            switch["other_config"] = ["map", sorted(map(list, {
+                **dict(switch["other_config"][1]), **config}.items()))]
         for vm in self.vms:
             if vm.vsid in self.untold and vm.name not in self.known:
                 for ca in vm.cas:
