@@ -150,7 +150,9 @@ link_take_ability__(struct switch_link *sw, const struct ofp_header *oh)
     bool changed;
 
     if (sw->hnv && space_hnv_take_watch(sw->hnv, oh, &changed)) {
-        if (changed && sw->state == LINK_STEADY) {
+        /* In trouble it is read back anyway, and what it refused it has not
+         * counted. */
+        if (changed && sw->state == LINK_STEADY && !sw->trouble) {
             link_trouble(sw, xstrdup("has entries in its datapath that "
                                      "somebody else changed"));
         }
@@ -242,6 +244,9 @@ link_take_barrier__(struct switch_link *sw, ovs_be32 xid)
                               "had refused", channel_target(sw->channel));
                 }
                 sw->trouble = sw->one_by_one = false;
+                if (sw->hnv) {
+                    space_hnv_set_one_by_one(sw->hnv, false);
+                }
                 sw->backoff_ms = 0;
             }
         }
@@ -272,6 +277,21 @@ link_find_note__(const struct switch_link *sw, ovs_be32 xid)
     return notes_find(&sw->notes, xid);
 }
 
+/* The others of a refused message are not to miss their place for long. */
+static void
+link_take_full__(struct switch_link *sw, const char *name, ovs_be32 xid)
+{
+    link_trouble(sw, xasprintf("refused space entries (%s, xid 0x%"PRIx32"): "
+                               "mappings lead to more places than its "
+                               "datapath can hold; those too many have no "
+                               "effect until there are fewer",
+                               name, ntohl(xid)));
+    if (!space_hnv_is_one_by_one(sw->hnv)) {
+        space_hnv_set_one_by_one(sw->hnv, true);
+        sw->retry_at = time_msec();
+    }
+}
+
 static void
 link_take_error__(struct switch_link *sw, const struct ofp_header *oh)
 {
@@ -296,6 +316,9 @@ link_take_error__(struct switch_link *sw, const struct ofp_header *oh)
             sw->one_by_one = true;
             sw->retry_at = time_msec();
         }
+    } else if (error == OFPERR_OFPFMFC_TABLE_FULL && sw->hnv && !note
+               && notes_is_of_spaces(&payload)) {
+        link_take_full__(sw, name, oh->xid);
     } else {
         char *what = (note ? xstrdup(note->text)
                       : error ? notes_describe(&payload)

@@ -85,6 +85,12 @@ is_space_mod(const uint8_t *msg, size_t n)
             && raw == OFPRAW_NXT_HNV_SPACE_MOD);
 }
 
+bool
+notes_is_of_spaces(const struct ofpbuf *first_bytes)
+{
+    return is_space_mod(first_bytes->data, first_bytes->size);
+}
+
 char *
 notes_describe(const struct ofpbuf *first_bytes)
 {

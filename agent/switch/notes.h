@@ -9,6 +9,7 @@
  *
  * Threads: one at a time. */
 
+#include <stdbool.h>
 #include "openvswitch/hmap.h"
 #include "openvswitch/types.h"
 
@@ -37,5 +38,8 @@ const struct note *notes_find(const struct notes *, ovs_be32 xid);
  * note: there are too many space entries to take notes of.  The caller frees
  * the text. */
 char *notes_describe(const struct ofpbuf *first_bytes);
+
+/* True if it is of space entries. */
+bool notes_is_of_spaces(const struct ofpbuf *first_bytes);
 
 #endif /* switch/notes.h */

@@ -23,6 +23,7 @@ struct space_hnv {
     enum hnv_space_command command;
     struct space_entry entries[HNV_SPACE_MOD_MAX];
     size_t n;
+    bool one_by_one;
 
     /* NULL unless a check is under way. */
     struct space_check *check;
@@ -143,7 +144,8 @@ static void
 tell(struct space_hnv *hnv, enum hnv_space_command command,
      const struct space_entry *e)
 {
-    if (hnv->command != command || hnv->n >= HNV_SPACE_MOD_MAX) {
+    if (hnv->command != command || hnv->n >= HNV_SPACE_MOD_MAX
+        || hnv->one_by_one) {
         space_hnv_push(hnv);
         hnv->command = command;
     }
@@ -205,6 +207,18 @@ void
 space_hnv_remove_guest(struct space_hnv *hnv, const struct plan_guest *guest)
 {
     tell_guest(hnv, HNV_SPACE_DELETE_PORT, guest);
+}
+
+void
+space_hnv_set_one_by_one(struct space_hnv *hnv, bool one_by_one)
+{
+    hnv->one_by_one = one_by_one;
+}
+
+bool
+space_hnv_is_one_by_one(const struct space_hnv *hnv)
+{
+    return hnv->one_by_one;
 }
 
 bool

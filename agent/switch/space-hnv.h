@@ -71,6 +71,11 @@ void space_hnv_remove_guest(struct space_hnv *, const struct plan_guest *);
 /* Has the datapath hold what is wanted under 'key', perhaps nothing. */
 void space_hnv_update(struct space_hnv *, const struct space_key *);
 
+/* A message is taken or refused as a whole.  Once one was refused, each entry
+ * has a message of its own, until all is well again. */
+void space_hnv_set_one_by_one(struct space_hnv *, bool one_by_one);
+bool space_hnv_is_one_by_one(const struct space_hnv *);
+
 /* Sends what was told.  True if that was anything. */
 bool space_hnv_push(struct space_hnv *);
 

@@ -170,6 +170,18 @@ fake_flush_spaces(struct fake *fake)
     store_clear(&fake->ports);
 }
 
+static size_t
+fake_n_spaces_with(const struct fake *fake, const struct space_entry *entries,
+                   size_t n)
+{
+    size_t total = hmap_count(&fake->spaces.entries);
+
+    for (size_t i = 0; i < n; i++) {
+        total += !store_get(&fake->spaces, &entries[i].key);
+    }
+    return total;
+}
+
 static enum ofperr
 fake_space_mod(struct fake *fake, const struct ofp_header *oh)
 {
@@ -189,7 +201,11 @@ fake_space_mod(struct fake *fake, const struct ofp_header *oh)
                      || command == HNV_SPACE_DELETE_PORT);
     struct store *store = of_ports ? &fake->ports : &fake->spaces;
 
-    for (size_t i = 0; i < n && !fake->refuse_spaces; i++) {
+    bool is_full = (command == HNV_SPACE_PUT
+                    && fake_n_spaces_with(fake, entries, n)
+                       > fake->max_spaces);
+
+    for (size_t i = 0; i < n && !fake->refuse_spaces && !is_full; i++) {
         if (command == HNV_SPACE_DELETE || command == HNV_SPACE_DELETE_PORT) {
             store_remove(store, &entries[i].key);
         } else {
@@ -197,9 +213,9 @@ fake_space_mod(struct fake *fake, const struct ofp_header *oh)
         }
     }
     free(entries);
-    fake->generation += n ? n : 1;
+    fake->generation += is_full ? 0 : n ? n : 1;
     fake->n_space_mods++;
-    return fake->refuse_spaces ? OFPERR_OFPFMFC_TABLE_FULL : 0;
+    return fake->refuse_spaces || is_full ? OFPERR_OFPFMFC_TABLE_FULL : 0;
 }
 
 /* A few entries at a time; the cursor is a place in the hash map, which no
@@ -521,6 +537,7 @@ fake_init(struct fake *fake)
                            (long) getpid(), n++);
     fake->versions = 1u << OFP15_VERSION;
     fake->refuse_table = -1;
+    fake->max_spaces = SIZE_MAX;
     hmap_init(&fake->flows);
     store_init(&fake->spaces);
     store_init(&fake->ports);

@@ -53,6 +53,8 @@ struct fake {
     /* What goes wrong. */
     int refuse_table;           /* Flows in this table are refused, or -1. */
     bool refuse_spaces;         /* Likewise, space entries. */
+    size_t max_spaces;          /* A message that would bring more entries is
+                                 * refused as a whole. */
     bool drop_barriers;         /* No barrier is answered. */
     bool no_monitor;            /* It cannot tell of others' changes. */
     bool hold_dump;             /* Keep the answer to a dump for later. */

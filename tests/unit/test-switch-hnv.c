@@ -151,6 +151,32 @@ START_TEST(the_switch_is_asked_what_it_can)
 }
 END_TEST
 
+static struct space_entry
+entry_number(uint32_t number)
+{
+    struct in6_addr ca = addr_from_ipv4(htonl(0x0a000000 + number));
+    struct space_entry e = { .where = { SPACE_VXLAN, ca } };
+
+    space_key_init_ca(&e.key, 5000, &ca);
+    return e;
+}
+
+static void
+put_ca(struct fixture *f, uint32_t number)
+{
+    const struct space_entry e = entry_number(number);
+
+    fixture_put(f, &e);
+}
+
+static void
+remove_ca(struct fixture *f, uint32_t number)
+{
+    const struct space_entry e = entry_number(number);
+
+    fixture_remove(f, &e.key);
+}
+
 START_TEST(entries_travel_many_to_a_message)
 {
     struct fixture f;
@@ -162,11 +188,7 @@ START_TEST(entries_travel_many_to_a_message)
     fixture_flush(&f);
     ck_assert_uint_eq(f.fake.n_space_mods, 1);      /* Guests. */
     for (uint32_t i = 0; i < 2 * HNV_SPACE_MOD_MAX + 1; i++) {
-        struct in6_addr ca = addr_from_ipv4(htonl(0x0a000000 + i));
-        struct space_entry e = { .where = { SPACE_VXLAN, ca } };
-
-        space_key_init_ca(&e.key, 5000, &ca);
-        fixture_put(&f, &e);
+        put_ca(&f, i);
     }
     fixture_flush(&f);
     ck_assert_uint_eq(f.fake.n_space_mods, 4);
@@ -224,6 +246,58 @@ START_TEST(what_the_datapath_refuses_is_tried_again)
 }
 END_TEST
 
+static size_t
+n_there(const struct fixture *f)
+{
+    return hmap_count(&f->fake.spaces.entries);
+}
+
+/* One too many costs no other its place, wherever in a message it was. */
+START_TEST(a_full_datapath_has_what_fits)
+{
+    const size_t n = 40, too_many = 3;
+    struct fixture f;
+
+    fixture_init(&f);
+    f.fake.hnv_version = HNV_WIRE_VERSION;
+    f.fake.max_spaces = n - too_many;
+    switch_set_backend(f.sw, SWITCH_BACKEND_HNV);
+    fixture_set_plan(&f, 2, 0);
+    fixture_flush(&f);
+    for (uint32_t i = 0; i < n; i++) {
+        put_ca(&f, i);
+    }
+    uint64_t seq = switch_flush(f.sw);
+
+    RUN_UNTIL(&f, n_there(&f) == n - too_many);
+    ck_assert(status_says(&f, "more places than its datapath can hold"));
+    ck_assert_uint_lt(switch_acked(f.sw), seq);
+
+    /* Nobody else is blamed for it. */
+    fixture_run_for(&f, 2500);
+    ck_assert(!status_says(&f, "somebody else"));
+
+    for (uint32_t i = 0; i < too_many; i++) {
+        remove_ca(&f, i);
+    }
+    seq = switch_flush(f.sw);
+    RUN_UNTIL(&f, switch_acked(f.sw) >= seq);
+    check_spaces(&f, true);
+
+    /* And then they travel together again. */
+    unsigned int n_mods = f.fake.n_space_mods;
+
+    f.fake.max_spaces = SIZE_MAX;
+    for (uint32_t i = 0; i < too_many; i++) {
+        put_ca(&f, i);
+    }
+    fixture_flush(&f);
+    ck_assert_uint_eq(f.fake.n_space_mods, n_mods + 1);
+    check_spaces(&f, true);
+    fixture_uninit(&f);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -235,6 +309,7 @@ main(void)
     tcase_add_test(tc, the_switch_is_asked_what_it_can);
     tcase_add_test(tc, entries_travel_many_to_a_message);
     tcase_add_test(tc, what_the_datapath_refuses_is_tried_again);
+    tcase_add_test(tc, a_full_datapath_has_what_fits);
     suite_add_tcase(suite, tc);
     return fixture_run_suite(suite);
 }
