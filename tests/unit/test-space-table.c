@@ -453,6 +453,72 @@ START_TEST(cleared_places_are_used_again)
 }
 END_TEST
 
+/* An entry for each place that has a number, each with one of its own. */
+static struct space_entry
+far_entry(uint32_t n)
+{
+    struct in6_addr ca = addr_from_ipv4(htonl(n));
+    struct space_entry e = { .where = { .encap = SPACE_VXLAN, .pa = ca } };
+
+    space_key_init_ca(&e.key, 5000, &ca);
+    return e;
+}
+
+static bool
+is_there(const struct space_table *st, uint32_t n)
+{
+    const struct space_entry want = far_entry(n);
+    struct space_entry got;
+
+    return (space_table_get(st, &want.key, &got)
+            && space_entry_equal(&got, &want));
+}
+
+/* Then what leads to a known place still fits, a message with one that is not
+ * known does not, and all is well again once something has gone. */
+START_TEST(places_run_out)
+{
+    enum { ONE_TOO_MANY = SPACE_LOCATOR_MAX + 1 };
+    struct space_table *st = space_table_create();
+    struct space_entry e, some[3];
+
+    for (uint32_t n = 1; n <= SPACE_LOCATOR_MAX; n++) {
+        e = far_entry(n);
+        ck_assert_int_eq(space_table_put(st, &e), 0);
+        if (n % 1024 == 0) {
+            rcu_quiesce();
+        }
+    }
+    e = far_entry(ONE_TOO_MANY);
+    ck_assert_int_eq(space_table_put(st, &e), ENOSPC);
+    for (size_t i = 0; i < ARRAY_SIZE(some); i++) {
+        some[i] = far_entry(ONE_TOO_MANY + i);
+        some[i].where = far_entry(i == 1 ? ONE_TOO_MANY : 1).where;
+    }
+    ck_assert_int_eq(space_table_put_all(st, some, ARRAY_SIZE(some)), ENOSPC);
+    for (size_t i = 0; i < ARRAY_SIZE(some); i++) {
+        ck_assert(!space_table_get(st, &some[i].key, &e));
+    }
+    ck_assert_int_eq(space_table_put(st, &some[0]), 0);
+    ck_assert(is_there(st, 1) && is_there(st, SPACE_LOCATOR_MAX));
+
+    e = far_entry(2);
+    ck_assert(space_table_remove(st, &e.key));
+
+    /* Who asks for the room begins the wait for the readers; one wait may have
+     * begun before. */
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(space_table_put(st, &some[1]), ENOSPC);
+        ovsrcu_barrier();
+    }
+    ck_assert_int_eq(space_table_put(st, &some[1]), 0);
+    ck_assert_int_eq(space_table_put(st, &e), ENOSPC);
+
+    space_table_destroy(st);
+    rcu_quiesce();
+}
+END_TEST
+
 /* Mappings, by CA and by MAC, that are all in one place. */
 
 static struct space_entry
@@ -536,6 +602,7 @@ main(void)
     tcase_add_test(tc, a_place_is_another_after_a_grace_period);
     tcase_add_test(tc, places_are_used_again);
     tcase_add_test(tc, cleared_places_are_used_again);
+    tcase_add_test(tc, places_run_out);
     tcase_add_test(tc, memory_is_as_stated);
     suite_add_tcase(suite, tc);
     return unit_run(suite);
