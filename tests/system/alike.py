@@ -150,8 +150,8 @@ class Side:
         try:
             self.taps[frame.port].send(data)
         except OSError as e:
-            # What is longer than the other end of the cable takes is lost.
-            if e.errno != errno.ENOBUFS:
+            # What is longer than one end of the cable takes is lost.
+            if e.errno not in (errno.ENOBUFS, errno.EMSGSIZE):
                 raise
 
     def _neighbour(self, port, packet):
